@@ -1,0 +1,62 @@
+"""The app's settings: one dict, ``OSCAR_FULFILLMENT``, read when used.
+
+``settings.FLOW`` looks into ``django.conf.settings.OSCAR_FULFILLMENT`` first and into :data:`DEFAULTS` second,
+so tests may override the dict and nothing is read at import. Unknown keys are refused by a system check.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings as django_settings
+
+DEFAULTS: dict[str, Any] = {
+    # Which flow a new order follows: the name of one of FLOWS, or the dotted path of ``callable(order) -> name``.
+    "FLOW": "STANDARD",
+    # The flows of this shop, added to the built-in BRAZIL and STANDARD: name -> dotted path of a ``Flow``, or a
+    # declaration ``{"BASE": "STANDARD", "LABEL": ..., "LABELS": {...}, "STATES": {...}, "TRANSITIONS": [...]}``.
+    "FLOWS": {},
+    # What Oscar's own ``Order.status`` shows for each pair of ours (see ``flows.project``).
+    "ORDER_STATUS": {
+        "received": "Received",
+        "in_process": "In process",
+        "sent": "Sent",
+        "completed": "Completed",
+        "cancelled": "Cancelled",
+    },
+    # Carriers, configured like CACHES: alias -> {"BACKEND": dotted path, "OPTIONS": {...}}.
+    "CARRIERS": {
+        "correios": {"BACKEND": "oscar_fulfillment.carriers.correios.Correios"},
+        "other": {"BACKEND": "oscar_fulfillment.carriers.manual.Manual"},
+    },
+    # Who gets the mail with everything at each order; empty: settings.MANAGERS.
+    "OPERATOR_EMAILS": [],
+    # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.
+    "ISSUER_TAX_IDS": [],
+    # Counts in lists stop here and show as "1,000+": a full COUNT(*) costs a scan (see docs).
+    "CAPPED_COUNT": 1000,
+    # Rows of the order list.
+    "PAGE_SIZE": 50,
+    # Bulk actions on more orders than this run in the background, with a progress bar.
+    "BULK_INLINE_LIMIT": 50,
+    # Seconds between two tries of an outgoing message; after the last the message is dead and waits for a person.
+    "OUTBOX_BACKOFF": [5, 30, 120, 600, 3600, 21600],
+    # Seconds after which a message that is "being sent" by nobody is taken up again.
+    "OUTBOX_LEASE": 300,
+    # Seconds without a heartbeat of the worker after which the watchdog restarts it.
+    "WATCHDOG_TIMEOUT": 60,
+    # Largest text a person may type into a note or a reason (characters).
+    "MAX_TEXT": 4000,
+}
+
+
+class FulfillmentSettings:
+    """Attribute access to ``OSCAR_FULFILLMENT`` with the defaults above."""
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in DEFAULTS:
+            raise AttributeError(f"OSCAR_FULFILLMENT has no setting {name!r}")
+        return getattr(django_settings, "OSCAR_FULFILLMENT", {}).get(name, DEFAULTS[name])
+
+
+settings = FulfillmentSettings()

@@ -1,0 +1,1 @@
+"""Oscar's ``order`` app, forked in Python only: no field of Oscar's tables changes."""

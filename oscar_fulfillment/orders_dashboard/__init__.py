@@ -1,0 +1,1 @@
+"""Oscar's orders dashboard, forked: the order list, the order page, bulk steps."""
