@@ -34,10 +34,11 @@ from .text import MAX_TYPED, compact, visible
 LENGTH = 44
 ZEROS = "0" * LENGTH
 STATES = {
-    **{"11": "RO", "12": "AC", "13": "AM", "14": "RR", "15": "PA", "16": "AP", "17": "TO"},
-    **{"21": "MA", "22": "PI", "23": "CE", "24": "RN", "25": "PB", "26": "PE", "27": "AL", "28": "SE", "29": "BA"},
-    **{"31": "MG", "32": "ES", "33": "RJ", "35": "SP", "41": "PR", "42": "SC", "43": "RS"},
-    **{"50": "MS", "51": "MT", "52": "GO", "53": "DF"},
+    pair[:2]: pair[2:]
+    for pair in (
+        "11RO 12AC 13AM 14RR 15PA 16AP 17TO 21MA 22PI 23CE 24RN 25PB 26PE 27AL 28SE 29BA "
+        "31MG 32ES 33RJ 35SP 41PR 42SC 43RS 50MS 51MT 52GO 53DF"
+    ).split()
 }
 MODELS = {"55": "NF-e", "65": "NFC-e"}
 # Normal, FS, NFF, EPEC, FS-DA, SVC-AN, SVC-RS, off-line. There is no 8.
@@ -148,9 +149,7 @@ def means_no_document(*, access_key: Any, series: Any = "", number: Any = "") ->
 
     The key must be 44 zeros; series and number zeros or empty. A number beside a key of zeros is a contradiction.
     """
-    return is_zeros(access_key) and all(
-        not compact(str(value))[:MAX_TYPED].strip("0") for value in (series, number) if value is not None
-    )
+    return is_zeros(access_key) and not _typed_number(series).strip("0") and not _typed_number(number).strip("0")
 
 
 def parse(raw: Any) -> AccessKey:
@@ -180,9 +179,10 @@ def validate_against(
     """
     problems = []
     for name, given in (("series", series), ("number", number)):
-        typed = "" if given is None else compact(str(given)[:MAX_TYPED])
-        if typed and not (typed.isascii() and typed.isdigit() and int(typed) == getattr(key, name)):
-            problems.append(_problem(f"{name}_mismatch", name, given=typed, found=getattr(key, name)))
+        typed, found = _typed_number(given), getattr(key, name)
+        # The length keeps int() from being asked to read a page of digits.
+        if typed and not (len(typed) <= MAX_TYPED and typed.isascii() and typed.isdigit() and int(typed) == found):
+            problems.append(_problem(f"{name}_mismatch", name, given=typed[:20], found=found))
     # Compared as they stand in the key, so that a CPF need not be told from a CNPJ.
     allowed = {compact(tax_id).rjust(14, "0") for tax_id in issuer_tax_ids}
     if allowed and key.text[FIELDS["issuer"]] not in allowed:
@@ -201,6 +201,11 @@ def widget_attrs(*, series: str, number: str, none_choice: str = "") -> dict[str
     for code, message in MESSAGES.items():
         attrs[f"data-msg-{code.replace('_', '-')}"] = message
     return attrs
+
+
+def _typed_number(value: Any) -> str:
+    """A series or number as typed, without spaces and the dots the DANFE prints in it; "" for None."""
+    return "" if value is None else str(value).replace(" ", "").replace(".", "")
 
 
 def _problem(code: str, field: str, **values: Any) -> Problem:
