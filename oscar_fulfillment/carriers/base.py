@@ -101,6 +101,15 @@ class Carrier:
         return False
 
 
+def names(word: str, *texts: str) -> bool:
+    """Whether one of the texts has this word.
+
+    Digits and marks may touch it ("sedex10", "correios_pac"), other letters not ("pacote", "English" for GLS).
+    """
+    pattern = re.compile(rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])", re.IGNORECASE)
+    return any(pattern.search(text or "") for text in texts)
+
+
 def check_url_template(alias: str, template: str) -> None:
     """Refuse a template that could send a customer anywhere but to the carrier.
 

@@ -1,7 +1,7 @@
 """Correios, the Brazilian post: S10 codes ending in BR, and the services PAC and SEDEX.
 
 The public page's address has changed several times, and its query parameter is seen as ``objetos``, ``objeto`` and
-``codigo`` in the wild; a shop gives another one as ``OPTIONS["url_template"]``. Mails should print the code as text too.
+``codigo`` in the wild; a shop gives another one as ``OPTIONS["url_template"]``. Mails print the code as text too.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
 from . import s10
-from .base import Carrier, TrackingCodeError
+from .base import Carrier, TrackingCodeError, names
 
 
 class Correios(Carrier):
@@ -51,13 +51,7 @@ class Correios(Carrier):
 
     def service(self, shipping_code: str, shipping_name: str) -> str:
         """The service ("PAC", "SEDEX") that an order's shipping method names, "" if none."""
-        for service in self.services:
-            # As a word, but "sedex10", "correios_pac" and "PAC-41106" count: only letters make another word.
-            word = re.compile(rf"(?<![^\W\d_]){re.escape(service)}(?![^\W\d_])", re.IGNORECASE)
-            if word.search(shipping_code or "") or word.search(shipping_name or ""):
-                return service
-        return ""
+        return next((word for word in self.services if names(word, shipping_code, shipping_name)), "")
 
     def matches(self, shipping_code: str, shipping_name: str) -> bool:
-        named = f"{shipping_code or ''} {shipping_name or ''}".lower()
-        return "correios" in named or bool(self.service(shipping_code, shipping_name))
+        return names("correios", shipping_code, shipping_name) or bool(self.service(shipping_code, shipping_name))

@@ -9,7 +9,7 @@ mends one by its own ``url_template``.
 Sources of the addresses:
 
 * cdek: CDEK's own site, the form its integrations link to (``order_id`` is the CDEK number, not the shop's).
-* swiss_post: Swiss Post's "Track consignments", in the form shops and carrier libraries link to. Dots in the code are kept.
+* swiss_post: Swiss Post's "Track consignments", in the form shops and carrier libraries link to. The code's dots stay.
 * tipsa: the public link of TIPSA's shop modules (``datos_env.php``), which asks for no postcode. It needs the whole
   22-digit reference (charging agency, origin agency, waybill); the ten digits of the waybill alone find nothing.
 * gls: GLS Group's "Track & trace", as in the mails GLS sends. GLS Spain's own page (mygls.gls-spain.es) wants the
@@ -41,7 +41,7 @@ KNOWN: dict[str, dict[str, Any]] = {
         "name": "TIPSA",
         "url_template": "https://aplicaciones.tip-sa.com/cliente/datos_env.php?id={code}",
         "pattern": "[0-9]{22}",
-        "example": "0280010280017024587071",
+        "example": "0990010990010000000001",
         "shipping_methods": ["tipsa"],
     },
     "gls": {

@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from oscar_fulfillment.core.exceptions import ConfigurationError
 
-from .base import Carrier, TrackingCodeError
+from .base import Carrier, TrackingCodeError, names
 
 
 class Manual(Carrier):
@@ -30,7 +30,7 @@ class Manual(Carrier):
         self.example = example
         if isinstance(shipping_methods, str):
             raise ConfigurationError(f"carrier {self.alias!r}: shipping_methods must be a list, not a string")
-        self.shipping_methods = tuple(word.casefold() for word in shipping_methods)
+        self.shipping_methods = tuple(shipping_methods)
         try:
             self.pattern = re.compile(pattern, re.ASCII) if pattern else None
         except (re.error, TypeError) as error:
@@ -51,5 +51,4 @@ class Manual(Carrier):
         return code
 
     def matches(self, shipping_code: str, shipping_name: str) -> bool:
-        named = f"{shipping_code or ''} {shipping_name or ''}".casefold()
-        return any(word in named for word in self.shipping_methods)
+        return any(names(word, shipping_code, shipping_name) for word in self.shipping_methods)

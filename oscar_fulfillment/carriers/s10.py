@@ -1,4 +1,4 @@
-"""S10, the Universal Postal Union's item number: PG 74793778 8 BR.
+"""S10, the Universal Postal Union's item number: AA 12345678 5 BR.
 
 Two letters for the service, eight digits, a check digit, the two letters of the country that took the item in.
 """
@@ -55,7 +55,7 @@ def parse(code: str) -> ItemNumber:
     if match is None:
         raise S10Error(
             "shape",
-            _("A postal tracking code has 13 characters: 2 letters, 9 digits, 2 letters, as in PG747937788BR."),
+            _("A postal tracking code has 13 characters: 2 letters, 9 digits, 2 letters, as in AA123456785BR."),
         )
     item = ItemNumber(*match.groups())
     expected = check_digit(item.serial)

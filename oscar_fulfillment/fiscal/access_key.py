@@ -33,13 +33,12 @@ from .text import MAX_TYPED, compact, visible
 
 LENGTH = 44
 ZEROS = "0" * LENGTH
-STATES = {
-    pair[:2]: pair[2:]
-    for pair in (
-        "11RO 12AC 13AM 14RR 15PA 16AP 17TO 21MA 22PI 23CE 24RN 25PB 26PE 27AL 28SE 29BA "
-        "31MG 32ES 33RJ 35SP 41PR 42SC 43RS 50MS 51MT 52GO 53DF"
-    ).split()
-}
+# IBGE code -> state.
+_STATES = (
+    "11RO 12AC 13AM 14RR 15PA 16AP 17TO 21MA 22PI 23CE 24RN 25PB 26PE 27AL 28SE 29BA "
+    "31MG 32ES 33RJ 35SP 41PR 42SC 43RS 50MS 51MT 52GO 53DF"
+)
+STATES = {pair[:2]: pair[2:] for pair in _STATES.split()}
 MODELS = {"55": "NF-e", "65": "NFC-e"}
 # Normal, FS, NFF, EPEC, FS-DA, SVC-AN, SVC-RS, off-line. There is no 8.
 EMISSION_TYPES = "12345679"
