@@ -1,6 +1,7 @@
 from .fulfillment import Hold, OrderFulfillment
 from .history import StatusChange
 from .invoice import Invoice
+from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .payment import PaymentMethod
 from .shipment import Shipment, ShipmentLine
 

@@ -101,7 +101,9 @@ def test_unknown_kind_is_a_programming_error():
         normalise("vat_de", "1")
 
 
-@pytest.mark.parametrize(("kind", "value"), [("cpf", "garbage"), ("cpf", ""), ("nonsense", "12"), ("inn", "7736207543")])
+@pytest.mark.parametrize(
+    ("kind", "value"), [("cpf", "garbage"), ("cpf", ""), ("nonsense", "12"), ("inn", "7736207543")]
+)
 def test_what_is_not_canonical_is_shown_as_it_is(kind, value):
     assert format_tax_id(kind, value) == value
 
