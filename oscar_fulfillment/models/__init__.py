@@ -1,0 +1,1 @@
+from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal  # noqa: F401
