@@ -106,8 +106,8 @@ class Life:
 class Watchdog:
     """Runs ``command`` in a process group of its own and restarts it when it dies or is wedged.
 
-    ``timeout``: seconds of silence; ``interval``: seconds between heartbeats; ``stop_grace``: seconds a cluster may take
-    to finish its tasks when asked to stop; ``kill_grace``: the same for a wedged one, which does nothing anyway.
+    ``timeout``: seconds of silence; ``interval``: seconds between heartbeats; ``stop_grace``: seconds a cluster may
+    take to finish its tasks when asked to stop; ``kill_grace``: the same for a wedged one, which does nothing anyway.
     """
 
     command: Sequence[str]

@@ -361,9 +361,9 @@ def test_messages_nobody_handles_wait_and_are_reported(lanes, caplog):
 @pytest.mark.feature("Z3")
 def test_a_message_of_a_rolled_back_change_is_never_sent(lanes):
     outbox.register_destination("shop", lambda message: pytest.fail("must not be sent"))
-    with pytest.raises(ZeroDivisionError), transaction.atomic():
+    with transaction.atomic():
         put()
-        raise ZeroDivisionError
+        transaction.set_rollback(True)
     assert outbox.drain() == {}
     assert OutboundMessage.objects.count() == 0
 
