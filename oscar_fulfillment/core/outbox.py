@@ -52,7 +52,6 @@ class OutboxMessage:
     key: str
     payload: dict[str, Any] = field(default_factory=dict)
     delay: float = 0
-    order_id: int | None = None
 
 
 def register_destination(name: str, handler: Handler, *, at_most_once: bool = False) -> None:
@@ -86,7 +85,7 @@ def enqueue(messages: Iterable[OutboxMessage], order_id: int | None = None) -> i
             kind=message.kind,
             key=message.key,
             payload=message.payload,
-            order_id=message.order_id or order_id,
+            order_id=order_id,
             created_at=now,
             next_attempt_at=now + timedelta(seconds=message.delay),
         )
