@@ -1,0 +1,16 @@
+from .fulfillment import Hold, OrderFulfillment
+from .history import StatusChange
+from .invoice import Invoice
+from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
+from .payment import PaymentMethod
+from .shipment import Shipment, ShipmentLine
+
+__all__ = [
+    "Hold",
+    "Invoice",
+    "OrderFulfillment",
+    "PaymentMethod",
+    "Shipment",
+    "ShipmentLine",
+    "StatusChange",
+]
