@@ -9,10 +9,20 @@ from oscar_fulfillment.carriers import s10
 pytestmark = pytest.mark.feature("A12")
 
 # Codes of real items that people published while asking for help.
-REAL = (
-    "PG747937788BR SW091892778BR LB498113226SE PN876436923BR PI318648289BR DV339820469BR TF339232785BR "
-    "PS707468874BR PS707765532BR PS707901927BR QC123456785BR AA123456785BR"
-).split()
+REAL = [
+    "PG747937788BR",
+    "SW091892778BR",
+    "LB498113226SE",
+    "PN876436923BR",
+    "PI318648289BR",
+    "DV339820469BR",
+    "TF339232785BR",
+    "PS707468874BR",
+    "PS707765532BR",
+    "PS707901927BR",
+    "QC123456785BR",
+    "AA123456785BR",
+]
 
 
 @pytest.mark.parametrize("code", REAL)
