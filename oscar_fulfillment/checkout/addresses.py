@@ -12,7 +12,7 @@ try:  # The optional extra "localflavor" brings the states' full names.
 except ImportError:
     STATE_CHOICES = [
         (code, code)
-        for code in "AC AL AP AM BA CE DF ES GO MA MT MS MG PA PB PR PE PI RJ RN RS RO RR SC SP SE TO".split()
+        for code in ["AC", "AL", "AP", "AM", "BA", "CE", "DF", "ES", "GO", "MA", "MT", "MS", "MG", "PA", "PB", "PR", "PE", "PI", "RJ", "RN", "RS", "RO", "RR", "SC", "SP", "SE", "TO"]
     ]
 
 STATES = {str(code): str(name) for code, name in STATE_CHOICES}

@@ -54,7 +54,9 @@ STORES: dict[str, Store] = {
             (
                 Carriage("pac", _("PAC (Correios)"), _("5 to 9 working days"), Decimal("19.90"), Decimal("299.00")),
                 Carriage("sedex", _("SEDEX (Correios)"), _("1 to 3 working days"), Decimal("39.90")),
-                Carriage("br-pickup", _("Pick up in São Paulo"), _("Rua Augusta 1500, from tomorrow noon"), Decimal("0")),
+                Carriage(
+                    "br-pickup", _("Pick up in São Paulo"), _("Rua Augusta 1500, from tomorrow noon"), Decimal("0")
+                ),
             ),
             ("pix", "boleto", "deposito", "cartao"),
         ),
@@ -67,9 +69,13 @@ STORES: dict[str, Store] = {
             Decimal("0.081"),
             "fr",
             (
-                Carriage("post-eco", _("Swiss Post Economy"), _("2 to 3 working days"), Decimal("7.90"), Decimal("90.00")),
+                Carriage(
+                    "post-eco", _("Swiss Post Economy"), _("2 to 3 working days"), Decimal("7.90"), Decimal("90.00")
+                ),
                 Carriage("post-pri", _("Swiss Post Priority"), _("The next working day"), Decimal("10.90")),
-                Carriage("ch-pickup", _("Pick up in Lausanne"), _("Rue de Bourg 12, pay in cash if you like"), Decimal("0")),
+                Carriage(
+                    "ch-pickup", _("Pick up in Lausanne"), _("Rue de Bourg 12, pay in cash if you like"), Decimal("0")
+                ),
             ),
             ("prepayment", "twint", "card-ch", "cash-pickup", "invoice-ch"),
         ),
