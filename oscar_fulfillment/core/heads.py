@@ -47,7 +47,10 @@ def _many(model: type[models.Model], updates: Sequence[Update]) -> int:
     sets = ", ".join(f"{quote(meta.get_field(n).column)} = src.{quote('v_' + n)}" for n in names)  # type: ignore[union-attr]
     where = " AND ".join(f"t.{quote(meta.get_field(n).column)} = src.{quote('g_' + n)}" for n in guards)  # type: ignore[union-attr]
     if connection.vendor == "postgresql":
-        kinds = ", ".join(f"{quote(alias)} {f.rel_db_type(connection) if f.primary_key and f.remote_field else f.db_type(connection)}" for alias, f in columns)  # type: ignore[union-attr]
+        kinds = ", ".join(
+            f"{quote(alias)} {f.rel_db_type(connection) if f.primary_key and f.remote_field else f.db_type(connection)}"
+            for alias, f in columns
+        )  # type: ignore[union-attr]
         source = f"json_to_recordset(%s::json) AS src({kinds})"
     else:
         picks = ", ".join(f"json_extract(value, '$.{alias}') AS {quote(alias)}" for alias, _field in columns)

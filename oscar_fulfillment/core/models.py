@@ -48,7 +48,12 @@ class HistoryRow(models.Model):
     from_status = models.CharField(_("From"), max_length=32, blank=True)
     to_status = models.CharField(_("To"), max_length=32, blank=True)
     actor = models.ForeignKey(
-        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.SET_NULL, related_name="+", verbose_name=_("By")
+        settings.AUTH_USER_MODEL,
+        null=True,
+        blank=True,
+        on_delete=models.SET_NULL,
+        related_name="+",
+        verbose_name=_("By"),
     )
     actor_kind = models.CharField(_("Kind of actor"), max_length=16)
     actor_label = models.CharField(_("Actor"), max_length=150, blank=True)

@@ -236,7 +236,8 @@ def _check_version(aggregate: Aggregate, subject: Any, expected: int) -> None:
     if subject.version == expected:
         return
     since = aggregate.history._default_manager.filter(
-        **{aggregate.history.subject_field: subject}, sequence__gt=expected  # type: ignore[attr-defined]
+        **{aggregate.history.subject_field: subject},
+        sequence__gt=expected,  # type: ignore[attr-defined]
     ).exclude(machine__in=aggregate.harmless)
     last = since.order_by("-sequence").first()
     if last is not None or subject.version < expected:
@@ -251,9 +252,7 @@ def _ask(aggregate: Aggregate, step: Step) -> None:
         machine = step.machines[move.machine]
         transition = machine.transitions.get(move.action)
         if transition is None:
-            step.refuse(
-                Reason("not_in_flow", _("This order's flow has no step “%(step)s”.") % {"step": move.action})
-            )
+            step.refuse(Reason("not_in_flow", _("This order's flow has no step “%(step)s”.") % {"step": move.action}))
             continue
         step.reasons += refusals(step, machine, transition)
         if len(transition.targets) == 1:
@@ -327,7 +326,8 @@ def _first_result(aggregate: Aggregate, pk: Any, key: str) -> Any:
     if not key:
         return None
     return aggregate.history._default_manager.filter(
-        **{f"{aggregate.history.subject_field}_id": pk}, idempotency_key=key  # type: ignore[attr-defined]
+        **{f"{aggregate.history.subject_field}_id": pk},
+        idempotency_key=key,  # type: ignore[attr-defined]
     ).first()
 
 

@@ -71,15 +71,11 @@ class OrderFulfillment(Tracked):
             models.Index(fields=["-placed_at", "-order"], name="fulfillment_placed"),
             models.Index(fields=["shipping_status", "-placed_at", "-order"], name="fulfillment_shipping"),
             models.Index(fields=["payment_status", "-placed_at", "-order"], name="fulfillment_payment"),
-            models.Index(
-                fields=["payment_status", "shipping_status", "-placed_at", "-order"], name="fulfillment_pair"
-            ),
+            models.Index(fields=["payment_status", "shipping_status", "-placed_at", "-order"], name="fulfillment_pair"),
             models.Index(
                 fields=["-placed_at", "-order"], name="fulfillment_on_hold", condition=models.Q(hold_count__gt=0)
             ),
-            models.Index(
-                fields=["-placed_at", "-order"], name="fulfillment_problem", condition=~models.Q(problem="")
-            ),
+            models.Index(fields=["-placed_at", "-order"], name="fulfillment_problem", condition=~models.Q(problem="")),
         ]
 
     def __str__(self) -> str:

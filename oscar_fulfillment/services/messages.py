@@ -27,4 +27,6 @@ def mail(step: Step, kind: str, **payload: Any) -> None:
     The payload holds ids only: the mail is rendered when it is sent, from what the order is then.
     """
     key = f"{step.subject.pk}:{step.subject.version + 1}"
-    step.messages.append(OutboxMessage(MAIL, kind, key, {"order_id": step.subject.pk, **payload}, step.subject.pk))
+    step.messages.append(
+        OutboxMessage(MAIL, kind, key, {"order_id": step.subject.pk, **payload}, order_id=step.subject.pk)
+    )

@@ -24,9 +24,7 @@ PROBLEM_SETTLED = Move("problem", "resolve_problem", is_record=True)
 CUSTOMER_NOTE_TYPE = "Customer"
 
 
-def add_note(
-    *, order: Any, actor: Actor, text: str, visible_to_customer: bool = False, key: str = ""
-) -> StatusChange:
+def add_note(*, order: Any, actor: Actor, text: str, visible_to_customer: bool = False, key: str = "") -> StatusChange:
     """Write a note, as Oscar's ``OrderNote`` too. One for the customer is mailed and shown in the account."""
     text = clean_text("text", text, required=True)
 

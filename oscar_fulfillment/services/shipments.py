@@ -85,7 +85,9 @@ def create_shipments(per_order: Sequence[tuple[Any, dict[int, int]]], now: Any) 
     return shipments
 
 
-def split_off(book: ShipmentBook, step: Step, shipments: Sequence[Shipment], wanted: Mapping[int, int]) -> list[Shipment]:
+def split_off(
+    book: ShipmentBook, step: Step, shipments: Sequence[Shipment], wanted: Mapping[int, int]
+) -> list[Shipment]:
     """Take ``wanted`` units (per line pk) out of these shipments; what is left stays behind in one of its own.
 
     Returns the shipments that now hold exactly what is wanted. Refuses the step when they do not hold it.

@@ -1,0 +1,173 @@
+"""System checks: settings that would lose, repeat or delay messages are refused at start-up, with the remedy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from multiprocessing import cpu_count
+from typing import Any
+
+from django.apps import apps
+from django.conf import settings as django_settings
+from django.core.checks import CheckMessage, Error, Warning, register
+from django.db import connections, router
+
+from .conf import DEFAULTS
+from .conf import settings as fulfillment_settings
+from .core import sqlite
+
+
+def _number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+@register()
+def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Keys of OSCAR_FULFILLMENT that nobody reads, and values of the wrong kind."""
+    declared = getattr(django_settings, "OSCAR_FULFILLMENT", {})
+    if not isinstance(declared, Mapping):
+        return [Error("OSCAR_FULFILLMENT is not a dict.", id="oscar_fulfillment.E001")]
+    found: list[CheckMessage] = []
+    for key, value in declared.items():
+        if key not in DEFAULTS:
+            known = ", ".join(sorted(DEFAULTS))
+            found.append(
+                Error(f"OSCAR_FULFILLMENT[{key!r}] is unknown.", hint=f"Known: {known}.", id="oscar_fulfillment.E002")
+            )
+        elif not _same_kind(value, DEFAULTS[key]):
+            kind = type(DEFAULTS[key]).__name__
+            found.append(Error(f"OSCAR_FULFILLMENT[{key!r}] must be a {kind}.", id="oscar_fulfillment.E003"))
+    return found + (list(_ranges()) if not found else [])
+
+
+def _same_kind(value: Any, default: Any) -> bool:
+    if isinstance(default, bool):
+        return isinstance(value, bool)
+    if _number(default):
+        return _number(value)
+    if isinstance(default, list):
+        return isinstance(value, (list, tuple))
+    if isinstance(default, dict):
+        return isinstance(value, Mapping)
+    return default is None or isinstance(value, str) or callable(value)
+
+
+def _ranges() -> Iterator[CheckMessage]:
+    for key in ("OUTBOX_BACKOFF", "INBOX_BACKOFF"):
+        pauses = getattr(fulfillment_settings, key)
+        if not pauses or not all(_number(pause) and pause >= 0 for pause in pauses):
+            yield Error(f"OSCAR_FULFILLMENT[{key!r}] must list pauses in seconds.", id="oscar_fulfillment.E004")
+    if fulfillment_settings.WATCHDOG_TIMEOUT > 60:
+        yield Warning(
+            "OSCAR_FULFILLMENT['WATCHDOG_TIMEOUT'] is above 60 seconds: a wedged cluster stays unnoticed for longer.",
+            id="oscar_fulfillment.W005",
+        )
+
+
+@register()
+def check_queue(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Values of Q_CLUSTER under which django-q2 repeats, hammers or loses tasks."""
+    if not apps.is_installed("django_q"):
+        return [
+            Warning(
+                "django_q is not installed: messages wait until somebody calls oscar_fulfillment.tasks.sweep().",
+                hint='Add "django_q" to INSTALLED_APPS and run manage.py fulfillment_watchdog.',
+                id="oscar_fulfillment.W010",
+            )
+        ]
+    return list(_queue(getattr(django_settings, "Q_CLUSTER", {})))
+
+
+def _queue(conf: Mapping[str, Any]) -> Iterator[CheckMessage]:
+    timeout, retry = conf.get("timeout"), conf.get("retry", 60)
+    if not _number(timeout) or timeout <= 0:
+        yield Error(
+            "Q_CLUSTER has no timeout: a hanging task holds its worker for ever.",
+            hint='"timeout": 60',
+            id="oscar_fulfillment.E011",
+        )
+    else:
+        workers = conf.get("workers") or cpu_count()
+        limit = conf.get("queue_limit", workers**2)
+        least = timeout * (2 + limit / workers)
+        if retry <= least:
+            yield Error(
+                f"Q_CLUSTER['retry'] is {retry}, so a task may run again while it still runs or waits in memory.",
+                hint=f"More than timeout * (2 + queue_limit / workers) = {least:g}. A small queue_limit helps.",
+                id="oscar_fulfillment.E012",
+            )
+        lease = min(fulfillment_settings.OUTBOX_LEASE, fulfillment_settings.INBOX_LEASE)
+        if lease <= timeout:
+            yield Error(
+                f"OSCAR_FULFILLMENT's OUTBOX_LEASE and INBOX_LEASE must be above Q_CLUSTER['timeout'] ({timeout}): "
+                "a message would be sent again while it is being sent.",
+                id="oscar_fulfillment.E013",
+            )
+        if timeout <= fulfillment_settings.DRAIN_BUDGET:
+            yield Error(
+                f"OSCAR_FULFILLMENT['DRAIN_BUDGET'] must be below Q_CLUSTER['timeout'] ({timeout}).",
+                id="oscar_fulfillment.E014",
+            )
+        if conf.get("bulk", 1) > max(limit, 1):
+            yield Error(
+                "Q_CLUSTER['bulk'] is above queue_limit: fetched tasks wait, locked, outside the count.",
+                id="oscar_fulfillment.E015",
+            )
+    if not conf.get("max_attempts"):
+        yield Error(
+            "Q_CLUSTER has no max_attempts: a failing task runs again for ever.",
+            hint='"max_attempts": 3. Our own retries, with back-off, do not depend on it.',
+            id="oscar_fulfillment.E016",
+        )
+    if conf.get("save_limit", 250) >= 0:
+        yield Warning(
+            "Q_CLUSTER['save_limit'] keeps successes: acknowledging gets slow, and a lag beyond retry repeats tasks.",
+            hint='"save_limit": -1. What was sent is noted in our own tables.',
+            id="oscar_fulfillment.W017",
+        )
+    if conf.get("catch_up", True):
+        yield Warning(
+            "Q_CLUSTER['catch_up'] is on: after a pause every missed minute of every schedule runs.",
+            hint='"catch_up": False',
+            id="oscar_fulfillment.W018",
+        )
+    orm = conf.get("orm")
+    ours = router.db_for_write(apps.get_model("oscar_fulfillment", "OutboundMessage"))
+    if orm and orm != ours:
+        yield Error(
+            f"Q_CLUSTER['orm'] is {orm!r}, but our tables are in {ours!r}: tasks would not roll back with our changes.",
+            hint=f'"orm": {ours!r}',
+            id="oscar_fulfillment.E019",
+        )
+
+
+@register()
+def check_sqlite(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """What SQLite needs when a web process and workers write to it."""
+    return list(_sqlite())
+
+
+def _sqlite() -> Iterator[CheckMessage]:
+    connection = connections[router.db_for_write(apps.get_model("oscar_fulfillment", "OutboundMessage"))]
+    if connection.vendor != "sqlite" or sqlite.is_memory(connection):
+        return
+    options = connection.settings_dict.get("OPTIONS", {})
+    if str(options.get("transaction_mode", "")).upper() != "IMMEDIATE":
+        yield Warning(
+            'SQLite begins transactions as readers; two that turn into writers fail with "database is locked".',
+            hint='DATABASES[...]["OPTIONS"]["transaction_mode"] = "IMMEDIATE"',
+            id="oscar_fulfillment.W021",
+        )
+    if fulfillment_settings.SQLITE_TUNING:
+        return
+    if "journal_mode" not in str(options.get("init_command", "")).lower():
+        yield Warning(
+            "SQLite without write-ahead log: every reader waits for every writer.",
+            hint='OSCAR_FULFILLMENT["SQLITE_TUNING"] = True, or PRAGMA journal_mode=WAL in OPTIONS["init_command"].',
+            id="oscar_fulfillment.W022",
+        )
+    if float(options.get("timeout", 5)) < 10:
+        yield Warning(
+            'SQLite waits at most 5 s for another writer before it says "database is locked".',
+            hint='DATABASES[...]["OPTIONS"]["timeout"] = 20',
+            id="oscar_fulfillment.W023",
+        )

@@ -1,0 +1,74 @@
+"""What runs in the background. Plain functions that may be called twice, at any time, by anybody.
+
+``SCHEDULES`` is what ``manage.py fulfillment_setup`` installs; an app adds its own before that command runs.
+"""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections import Counter
+
+from oscar_fulfillment.conf import settings
+
+from .core import inbox, outbox, queue
+from .core.pump import BATCH, Pump
+from .core.queue import Every
+
+logger = logging.getLogger("oscar_fulfillment.tasks")
+
+SCHEDULES: list[Every] = [Every("sweep", "oscar_fulfillment.tasks.sweep", minutes=1)]
+
+
+def drain_outbox() -> dict[str, int]:
+    """Send what is due, until nothing is or the budget is used up."""
+    return dict(_work(outbox.PUMP, outbox.TASK))
+
+
+def process_inbox() -> dict[str, int]:
+    """Process what arrived, until nothing is due or the budget is used up."""
+    return dict(_work(inbox.PUMP, inbox.TASK))
+
+
+def _work(pump: Pump, name: str) -> Counter[str]:
+    queue.taken(name)
+    began = time.monotonic()
+    total: Counter[str] = Counter()
+    helped = False
+    while True:
+        looked_at = time.monotonic() - began
+        left = settings.DRAIN_BUDGET - looked_at
+        if left <= 0:
+            # The queue is for everybody: go to its end.
+            queue.wake(name)
+            break
+        if not helped and total.total() >= BATCH:
+            # There is more than one batch: another worker may join in, and that one asks the next.
+            helped = True
+            queue.wake(name)
+        done = pump.run(limit=BATCH if not helped else 10 * BATCH, budget=left)
+        total += done
+        if done:
+            continue
+        if looked_at >= queue.LINGER:
+            break
+        # See queue.py: whoever relied on our wake-up has committed by then.
+        time.sleep(queue.LINGER - looked_at)
+    if total:
+        logger.info("%s: %s", name, dict(total))
+    return total
+
+
+def sweep() -> None:
+    """The net below the wake-ups: whatever is due is taken up, whoever forgot to ask."""
+    for pump, name in ((outbox.PUMP, outbox.TASK), (inbox.PUMP, inbox.TASK)):
+        if pump.due():
+            queue.wake(name)
+        for lane in pump.orphans():
+            logger.error("messages wait in %r, but nobody handles it", lane)
+
+
+def heartbeat() -> None:
+    """The workers' answer to the watchdog, and a sweep on the way."""
+    queue.taken(queue.HEARTBEAT)
+    sweep()

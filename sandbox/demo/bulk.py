@@ -1,0 +1,2 @@
+def create_plain_orders(count: int) -> int:
+    return 0
