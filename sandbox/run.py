@@ -92,7 +92,7 @@ def prepare() -> set[str]:
     """Translations, tables, demo data: each only does what is missing. Returns the commands that exist."""
     from .messages import compile_all
 
-    compile_all(ROOT)
+    compile_all()
     known = commands()
     manage("migrate", "--no-input", "--verbosity", "0")
     if "fulfillment_setup" in known:
