@@ -40,7 +40,9 @@ else:
 
 OWN_FORKS = os.environ.get("FORKS", "ours") == "own"
 _ORDER = "tests.store.order.apps.OrderConfig" if OWN_FORKS else "oscar_fulfillment.order.apps.OrderConfig"
-_CHECKOUT = "tests.store.checkout.apps.CheckoutConfig" if OWN_FORKS else "oscar_fulfillment.checkout.apps.CheckoutConfig"
+_CHECKOUT = (
+    "tests.store.checkout.apps.CheckoutConfig" if OWN_FORKS else "oscar_fulfillment.checkout.apps.CheckoutConfig"
+)
 _ORDERS = (
     "tests.store.orders_dashboard.apps.OrdersDashboardConfig"
     if OWN_FORKS
@@ -125,7 +127,10 @@ TEMPLATES = [
         },
     }
 ]
-AUTHENTICATION_BACKENDS = ["oscar.apps.customer.auth_backends.EmailBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "oscar.apps.customer.auth_backends.EmailBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
 HAYSTACK_SIGNAL_PROCESSOR = "haystack.signals.BaseSignalProcessor"

@@ -1,0 +1,1 @@
+"""For tests of stores and plugins: factories by situation and contract tests for adapters."""

@@ -1,0 +1,343 @@
+"""The machines PAYMENT and SHIPPING, and the flows: which steps a shop uses, in which words.
+
+BRAZIL releases for invoicing, invoices (NF-e), dispatches, delivers. STANDARD starts, dispatches, delivers.
+A shop adds its own in ``OSCAR_FULFILLMENT["FLOWS"]``: the dotted path of a :class:`Flow`, or a declaration.
+All are validated when Django starts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cache
+from typing import Any
+
+from django.core.signals import setting_changed
+from django.utils.module_loading import import_string
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+from . import guards
+from .conf import settings
+from .core.exceptions import ConfigurationError
+from .core.statemachine import State, StateMachine, Transition
+
+PAYMENT = StateMachine.declare(
+    "payment",
+    [
+        State("awaiting_payment", _("Awaiting payment"), "warning"),
+        State("authorized", _("Authorized"), "info"),
+        State("paid", pgettext_lazy("payment status", "Approved"), "success"),
+        State("partially_refunded", _("Refunded in part"), "secondary"),
+        State("refunded", _("Refunded"), "secondary"),
+        State("cancelled", pgettext_lazy("payment status", "Cancelled"), "danger"),
+    ],
+    [
+        Transition("authorize_payment", ("awaiting_payment",), ("authorized",), _("Hold the payment"), locks=True),
+        Transition(
+            "approve_payment",
+            ("awaiting_payment", "authorized"),
+            ("paid",),
+            _("Approve payment"),
+            permission="approve_payment",
+            guards=(guards.not_run_by_provider,),
+            form="approve",
+        ),
+        Transition(
+            "refund_payment",
+            ("paid", "partially_refunded"),
+            ("partially_refunded", "refunded"),
+            _("Refund"),
+            permission="override_payment",
+            locks=True,
+        ),
+        Transition(
+            "cancel_payment",
+            ("awaiting_payment", "authorized"),
+            ("cancelled",),
+            _("Cancel the payment"),
+            guards=(guards.not_run_by_provider,),
+            locks=True,
+        ),
+    ],
+)
+
+SHIPPING = StateMachine.declare(
+    "shipping",
+    [
+        State("received", pgettext_lazy("shipping status", "Received"), "secondary"),
+        State("released", _("Released for invoicing"), "info"),
+        State("invoiced", _("Invoiced"), "info"),
+        State("partially_dispatched", _("Sent in part"), "primary"),
+        State("dispatched", pgettext_lazy("shipping status", "Sent"), "primary"),
+        State("delivered", pgettext_lazy("shipping status", "Delivered"), "success"),
+        State("returned", pgettext_lazy("shipping status", "Returned"), "dark"),
+        State("cancelled", pgettext_lazy("shipping status", "Cancelled"), "danger"),
+    ],
+    [
+        Transition(
+            "release",
+            ("received", "released", "invoiced", "partially_dispatched"),
+            ("released", "partially_dispatched"),
+            _("Release for invoicing"),
+            permission="release_order",
+            guards=(guards.no_open_hold, guards.money_is_safe, guards.something_to_release),
+            form="release",
+            locks=True,
+        ),
+        Transition(
+            "invoice",
+            ("released", "partially_dispatched"),
+            ("invoiced", "partially_dispatched"),
+            _("Invoice"),
+            permission="invoice_order",
+            guards=(guards.no_open_hold, guards.has_shipment_to_invoice),
+            form="invoice",
+            locks=True,
+        ),
+        Transition(
+            "cancel_invoice",
+            ("invoiced",),
+            ("released",),
+            _("Take the invoice back"),
+            permission="invoice_order",
+            guards=(guards.invoice_not_used,),
+            form="cancel_invoice",
+            locks=True,
+            danger=True,
+        ),
+        Transition(
+            "dispatch",
+            ("invoiced", "partially_dispatched"),
+            ("partially_dispatched", "dispatched"),
+            _("Dispatch"),
+            permission="dispatch_order",
+            guards=(guards.no_open_hold, guards.money_is_safe, guards.has_shipment_to_dispatch),
+            form="dispatch",
+            locks=True,
+        ),
+        Transition(
+            "deliver",
+            ("dispatched", "partially_dispatched"),
+            ("partially_dispatched", "dispatched", "delivered"),
+            _("Mark as delivered"),
+            permission="deliver_order",
+            guards=(guards.has_shipment_under_way,),
+            form="deliver",
+            locks=True,
+        ),
+        Transition(
+            "return",
+            ("dispatched", "delivered"),
+            ("returned",),
+            _("Mark as returned"),
+            permission="deliver_order",
+            form="return",
+            locks=True,
+            danger=True,
+        ),
+        Transition(
+            "cancel",
+            ("received", "released", "invoiced"),
+            ("cancelled",),
+            _("Cancel this order"),
+            permission="cancel_order",
+            guards=(guards.not_run_by_provider,),
+            form="cancel",
+            locks=True,
+            danger=True,
+        ),
+    ],
+)
+
+#: Oscar's own ``Order.status``, projected from our two.
+RECEIVED, IN_PROCESS, SENT, COMPLETED, CANCELLED = "received", "in_process", "sent", "completed", "cancelled"
+_PROJECTION = {
+    "received": RECEIVED,
+    "released": IN_PROCESS,
+    "invoiced": IN_PROCESS,
+    "partially_dispatched": IN_PROCESS,
+    "dispatched": SENT,
+    "delivered": SENT,
+    "returned": SENT,
+    "cancelled": CANCELLED,
+}
+
+
+@dataclass(frozen=True)
+class Flow:
+    """The way an order goes in one shop.
+
+    ``steps`` is the order in which the page offers a next step. ``projection`` adds the shop's own shipping states
+    to the map that feeds Oscar's ``Order.status`` (values: received, in_process, sent, completed, cancelled).
+    """
+
+    name: str
+    label: Any
+    payment: StateMachine
+    shipping: StateMachine
+    steps: tuple[str, ...] = ("approve_payment", "release", "invoice", "dispatch", "deliver")
+    projection: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def machines(self) -> dict[str, StateMachine]:
+        return {"payment": self.payment, "shipping": self.shipping}
+
+    @property
+    def invoices(self) -> bool:
+        """Whether orders pass through a fiscal document."""
+        return "invoice" in self.shipping.transitions
+
+    def tone(self, machine: str, state: str) -> str:
+        """The badge colour of a state."""
+        states = self.machines[machine].states
+        return states[state].tone if state in states else "secondary"
+
+    def project(self, payment_status: str, shipping_status: str) -> str:
+        """Which of Oscar's statuses a pair means. Completed: delivered, and the money is in."""
+        if shipping_status == "delivered" and payment_status in ("paid", "partially_refunded"):
+            return COMPLETED
+        return {**_PROJECTION, **self.projection}.get(shipping_status, IN_PROCESS)
+
+    def validate(self) -> None:
+        """Raise :class:`ConfigurationError` for a flow that could not work."""
+        for machine in self.machines.values():
+            machine.validate()
+        known = set(self.payment.transitions) | set(self.shipping.transitions)
+        if missing := [step for step in self.steps if step not in known]:
+            raise ConfigurationError(f"flow {self.name}: steps {missing} are no transitions of its machines")
+        wrong = {k: v for k, v in self.projection.items() if v not in settings.ORDER_STATUS}
+        if wrong or set(self.projection) - set(self.shipping.states):
+            raise ConfigurationError(f"flow {self.name}: the projection {dict(self.projection)} is wrong")
+
+
+BRAZIL = Flow("BRAZIL", _("Brazil: release, invoice, dispatch"), PAYMENT, SHIPPING)
+
+STANDARD = Flow(
+    "STANDARD",
+    _("Standard: start, dispatch"),
+    PAYMENT.relabel({"paid": pgettext_lazy("payment status", "Paid")}),
+    SHIPPING.without("invoiced", "invoice", "cancel_invoice")
+    .change("dispatch", sources=("released", "partially_dispatched"))
+    .relabel({"released": _("In process"), "release": _("Start processing")}),
+    steps=("approve_payment", "release", "dispatch", "deliver"),
+)
+
+BUILT_IN = {"BRAZIL": BRAZIL, "STANDARD": STANDARD}
+
+#: Words for history rows that are no transitions: (machine, action) -> label.
+RECORDS: dict[tuple[str, str], Any] = {
+    ("order", "place"): _("Order placed"),
+    ("order", "backfill"): _("Taken over from before"),
+    ("hold", "place_hold"): _("Put on hold"),
+    ("hold", "release_hold"): _("Hold released"),
+    ("hold", "expire_hold"): _("Hold ended"),
+    ("note", "add_note"): _("Note"),
+    ("note", "tell_customer"): _("Note to the customer"),
+    ("document", "print"): _("Printed"),
+    ("shipment", "change_tracking"): _("Tracking code changed"),
+    ("message", "mail_failed"): _("Mail not sent"),
+    ("problem", "resolve_problem"): _("Problem settled"),
+}
+
+
+def action_label(flow: Flow, machine: str, action: str) -> Any:
+    """What an action is called in this flow."""
+    if machine in flow.machines and action in flow.machines[machine].transitions:
+        return flow.machines[machine].transitions[action].label
+    return RECORDS.get((machine, action), action)
+
+
+@cache
+def flows() -> dict[str, Flow]:
+    """Every flow of this shop, validated, by name."""
+    found = dict(BUILT_IN)
+    for name, declared in settings.FLOWS.items():
+        found[name] = _declared(name, declared, found)
+    for flow in found.values():
+        flow.validate()
+    return found
+
+
+def get_flow(name: str) -> Flow:
+    """The flow of this name. An order of a flow that was removed since is shown with STANDARD's words."""
+    return flows().get(name) or replace(STANDARD, name=name)
+
+
+def choose_flow(order: Any) -> str:
+    """The flow a new order follows, by the FLOW setting. An unknown name is a :class:`ConfigurationError`."""
+    setting = settings.FLOW
+    if callable(setting):
+        setting = setting(order)
+    elif setting not in flows() and "." in setting:
+        setting = import_string(setting)(order)
+    if setting not in flows():
+        raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOW'] names the unknown flow {setting!r}")
+    return setting
+
+
+def validate_all() -> None:
+    """Build and check every flow; called when Django starts."""
+    flows.cache_clear()
+    setting = settings.FLOW
+    if not callable(setting) and setting not in flows() and "." not in setting:
+        raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOW'] names the unknown flow {setting!r}")
+
+
+_DECLARATION = {"BASE", "LABEL", "LABELS", "STATES", "TRANSITIONS", "CHANGES", "WITHOUT", "STEPS", "PROJECTION"}
+
+
+def _declared(name: str, declared: Any, found: Mapping[str, Flow]) -> Flow:
+    """A flow from its setting: a Flow, its dotted path, or a dict that changes another flow."""
+    if isinstance(declared, str):
+        try:
+            declared = import_string(declared)
+        except ImportError as error:
+            raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOWS'][{name!r}]: {error}") from error
+    if isinstance(declared, Flow):
+        return replace(declared, name=name)
+    if not isinstance(declared, Mapping) or set(declared) - _DECLARATION:
+        raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOWS'][{name!r}]: give {sorted(_DECLARATION)} or a Flow")
+    base = found.get(declared.get("BASE", "STANDARD"))
+    if base is None:
+        raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOWS'][{name!r}]: unknown BASE {declared['BASE']!r}")
+    try:
+        shipping = base.shipping.with_states(*(State(n, *_listed(s)) for n, s in declared.get("STATES", {}).items()))
+        shipping = shipping.with_transitions(*(_transition(t) for t in declared.get("TRANSITIONS", [])))
+        for transition, changes in declared.get("CHANGES", {}).items():
+            shipping = shipping.change(transition, **changes)
+        shipping = shipping.without(*declared.get("WITHOUT", ()))
+        labels = declared.get("LABELS", {})
+        mine = set(shipping.states) | set(shipping.transitions)
+        theirs = {n: label for n, label in labels.items() if n not in mine}
+        shipping = shipping.relabel({n: label for n, label in labels.items() if n in mine})
+        payment = base.payment.relabel(theirs)
+    except TypeError as error:
+        raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOWS'][{name!r}]: {error}") from error
+    return replace(
+        base,
+        name=name,
+        label=declared.get("LABEL", name),
+        payment=payment,
+        shipping=shipping,
+        steps=tuple(declared.get("STEPS", base.steps)),
+        projection={**base.projection, **declared.get("PROJECTION", {})},
+    )
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, list | tuple) else (value,)
+
+
+def _transition(declared: Mapping[str, Any]) -> Transition:
+    given = dict(declared)
+    given["guards"] = tuple(import_string(g) if isinstance(g, str) else g for g in given.get("guards", ()))
+    return Transition(**{k: tuple(v) if k in ("sources", "targets") else v for k, v in given.items()})
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "OSCAR_FULFILLMENT":
+        flows.cache_clear()
+
+
+setting_changed.connect(_forget)

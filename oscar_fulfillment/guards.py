@@ -1,0 +1,103 @@
+"""The guards of the order machines. Each looks at a step and returns a reason with its remedy, or None.
+
+They read columns of the fulfillment row; what needs a query is kept in ``step.cache``, so that a page which asks
+every step at once asks the database once.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+
+from .core.actors import USER
+from .core.statemachine import Reason
+
+
+def _order_url(step: Any, fragment: str = "") -> str:
+    try:
+        url = reverse("dashboard:order-detail", kwargs={"number": step.subject.number})
+    except NoReverseMatch:
+        return ""
+    return f"{url}#{fragment}" if fragment else url
+
+
+def no_open_hold(step: Any) -> Reason | None:
+    """An order on hold waits, whatever the hold's reason."""
+    if not step.subject.hold_count:
+        return None
+    return Reason("on_hold", _("The order is on hold."), _("Release the hold"), _order_url(step, "holds"))
+
+
+def money_is_safe(step: Any) -> Reason | None:
+    """Goods leave once the money is in or held."""
+    if step.subject.payment_status in ("authorized", "paid", "partially_refunded"):
+        return None
+    if step.subject.payment_status == "awaiting_payment":
+        return Reason("not_paid", _("The payment is not approved yet."), _("Approve the payment"), _order_url(step))
+    return Reason("no_money", _("There is no money for this order: its payment was cancelled or refunded."))
+
+
+def not_run_by_provider(step: Any) -> Reason | None:
+    """Orders run by a provider are not approved or cancelled by hand, unless overridden with a written reason."""
+    method = step.subject.payment_method
+    if step.actor.kind != USER or method is None or not method.is_run_by_provider:
+        return None
+    if step.subject.payment_status not in ("awaiting_payment", "authorized") or step.context.get("override"):
+        return None
+    return Reason(
+        "run_by_provider",
+        _("%(method)s tells us by itself whether the payment is approved or cancelled.") % {"method": method.name},
+        _("Wait for the provider's notification, or override it with a written reason"),
+    )
+
+
+def something_to_release(step: Any) -> Reason | None:
+    """After a release in part, only what was short is left to release."""
+    if step.subject.shipping_status == "received" or step.subject.has_backorder:
+        return None
+    return Reason("all_released", _("Everything in this order is released already."))
+
+
+def has_shipment_to_invoice(step: Any) -> Reason | None:
+    """An invoice covers released goods that have none yet."""
+    if step.subject.shipping_status != "partially_dispatched":
+        return None
+    if any(s.status == "pending" and s.invoice_id is None for s in _shipments(step)):
+        return None
+    return Reason("nothing_to_invoice", _("Every released shipment has its invoice already."))
+
+
+def has_shipment_to_dispatch(step: Any) -> Reason | None:
+    """Something released (and invoiced, where the flow invoices) must wait to go out."""
+    if step.subject.shipping_status != "partially_dispatched":
+        return None
+    invoices = step.subject.flow_definition.invoices
+    pending = [s for s in _shipments(step) if s.status == "pending"]
+    if any(s.invoice_id or not invoices for s in pending):
+        return None
+    if pending:
+        return Reason("not_invoiced", _("The rest of the order is not invoiced yet."), _("Invoice it first"))
+    return Reason("not_released", _("The rest of the order waits for goods."), _("Release it when they are here"))
+
+
+def has_shipment_under_way(step: Any) -> Reason | None:
+    """Delivered is what was dispatched."""
+    if step.subject.shipping_status == "dispatched" or any(s.status == "dispatched" for s in _shipments(step)):
+        return None
+    return Reason("nothing_under_way", _("Nothing of this order is under way."))
+
+
+def invoice_not_used(step: Any) -> Reason | None:
+    """An invoice can be taken back only while its goods are still here."""
+    if all(s.status == "pending" for s in _shipments(step) if s.invoice_id):
+        return None
+    return Reason("invoice_used", _("Goods have left the house with this invoice."))
+
+
+def _shipments(step: Any) -> list[Any]:
+    key = ("shipments", step.subject.pk)
+    if key not in step.cache:
+        step.cache[key] = [s for s in step.subject.shipments.all() if s.status != "cancelled"]
+    return step.cache[key]

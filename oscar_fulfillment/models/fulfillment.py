@@ -1,0 +1,153 @@
+"""The two statuses of an order, and what the work queues and the search need beside them."""
+
+from __future__ import annotations
+
+from django.conf import settings
+from django.db import models
+from django.utils.functional import cached_property
+from django.utils.translation import gettext_lazy as _
+
+from oscar_fulfillment.core.models import Tracked
+
+
+class OrderFulfillment(Tracked):
+    """One row per order, made in the transaction that places it. Only services write it.
+
+    Columns that repeat the order's (number, customer, mail, time) are there so that a queue, a search and a page of
+    the list are one index away, whatever the number of orders, without a column in Oscar's tables.
+    """
+
+    order = models.OneToOneField(
+        "order.Order", primary_key=True, on_delete=models.CASCADE, related_name="fulfillment", verbose_name=_("Order")
+    )
+    flow = models.CharField(_("Flow"), max_length=32)
+    payment_status = models.CharField(_("Payment status"), max_length=32)
+    shipping_status = models.CharField(_("Shipping status"), max_length=32)
+    payment_method = models.ForeignKey(
+        "oscar_fulfillment.PaymentMethod",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="+",
+        verbose_name=_("Payment method"),
+    )
+    hold_count = models.PositiveSmallIntegerField(_("Open holds"), default=0)
+    # Units that were short at release and still wait for goods.
+    has_backorder = models.BooleanField(_("Waits for goods"), default=False)
+    # A code of ``selectors.orders.PROBLEMS``; empty when nothing is wrong.
+    problem = models.CharField(_("Problem"), max_length=32, blank=True)
+    language = models.CharField(_("Language"), max_length=10, blank=True)
+    placed_at = models.DateTimeField(_("Placed"))
+    number = models.CharField(_("Order number"), max_length=128, unique=True)
+    customer_name = models.CharField(_("Customer"), max_length=255, blank=True)
+    email = models.CharField(_("E-mail"), max_length=254, blank=True, db_index=True)
+    tax_id_kind = models.CharField(_("Kind of tax number"), max_length=16, blank=True)
+    tax_id = models.CharField(_("Tax number"), max_length=32, blank=True, db_index=True)
+    # The name folded (lower case, no accents), from the first and from the last word on: prefix search by either.
+    search_name = models.CharField(max_length=255, blank=True, db_index=True, editable=False)
+    search_surname = models.CharField(max_length=255, blank=True, db_index=True, editable=False)
+
+    class Meta:
+        app_label = "oscar_fulfillment"
+        verbose_name = _("Fulfillment of an order")
+        verbose_name_plural = _("Fulfillment of orders")
+        default_permissions = ("view",)
+        permissions = [
+            ("approve_payment", _("Can approve payments")),
+            ("override_payment", _("Can override a payment provider")),
+            ("cancel_order", _("Can cancel orders")),
+            ("release_order", _("Can release orders")),
+            ("invoice_order", _("Can invoice orders")),
+            ("dispatch_order", _("Can dispatch orders")),
+            ("deliver_order", _("Can mark orders as delivered")),
+            ("hold_order", _("Can hold orders and release holds")),
+            ("annotate_order", _("Can write notes on orders")),
+            ("export_orders", _("Can export orders")),
+            ("share_view", _("Can share saved views")),
+            ("manage_messages", _("Can send messages again")),
+        ]
+        # Newest first in every queue: each index ends in the keyset (placed_at, order).
+        indexes = [
+            models.Index(fields=["-placed_at", "-order"], name="fulfillment_placed"),
+            models.Index(fields=["shipping_status", "-placed_at", "-order"], name="fulfillment_shipping"),
+            models.Index(fields=["payment_status", "-placed_at", "-order"], name="fulfillment_payment"),
+            models.Index(fields=["payment_status", "shipping_status", "-placed_at", "-order"], name="fulfillment_pair"),
+            models.Index(
+                fields=["-placed_at", "-order"], name="fulfillment_on_hold", condition=models.Q(hold_count__gt=0)
+            ),
+            models.Index(fields=["-placed_at", "-order"], name="fulfillment_problem", condition=~models.Q(problem="")),
+        ]
+
+    def __str__(self) -> str:
+        return f"#{self.number}"
+
+    @cached_property
+    def flow_definition(self):
+        """The :class:`~oscar_fulfillment.flows.Flow` this order follows."""
+        from oscar_fulfillment.flows import get_flow
+
+        return get_flow(self.flow)
+
+    @property
+    def payment_label(self):
+        return self.flow_definition.payment.label(self.payment_status)
+
+    @property
+    def shipping_label(self):
+        return self.flow_definition.shipping.label(self.shipping_status)
+
+    @property
+    def payment_tone(self) -> str:
+        return self.flow_definition.tone("payment", self.payment_status)
+
+    @property
+    def shipping_tone(self) -> str:
+        return self.flow_definition.tone("shipping", self.shipping_status)
+
+    def is_payable(self) -> bool:
+        return self.payment_status in ("awaiting_payment", "authorized")
+
+
+class Hold(models.Model):
+    """A reason why an order must wait. Any number at once, but one open hold per code."""
+
+    fulfillment = models.ForeignKey(OrderFulfillment, on_delete=models.CASCADE, related_name="holds")
+    code = models.SlugField(_("Reason"), max_length=32)
+    note = models.TextField(_("Note"), blank=True)
+    placed_at = models.DateTimeField(_("Placed"))
+    placed_by = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
+    placed_by_label = models.CharField(max_length=150, blank=True)
+    expires_at = models.DateTimeField(_("Ends by itself"), null=True, blank=True)
+    released_at = models.DateTimeField(_("Released"), null=True, blank=True)
+    released_by_label = models.CharField(max_length=150, blank=True)
+    release_note = models.TextField(_("Why released"), blank=True)
+
+    class Meta:
+        app_label = "oscar_fulfillment"
+        ordering = ["pk"]
+        verbose_name = _("Hold")
+        verbose_name_plural = _("Holds")
+        default_permissions = ()
+        constraints = [
+            models.UniqueConstraint(
+                fields=["fulfillment", "code"],
+                condition=models.Q(released_at__isnull=True),
+                name="fulfillment_one_open_hold",
+            ),
+        ]
+        indexes = [
+            models.Index(
+                fields=["expires_at"],
+                name="fulfillment_hold_ends",
+                condition=models.Q(released_at__isnull=True, expires_at__isnull=False),
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.label
+
+    @property
+    def label(self) -> str:
+        from oscar_fulfillment.services.holds import HOLD_REASONS
+
+        return str(HOLD_REASONS.get(self.code, self.code))

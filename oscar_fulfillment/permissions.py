@@ -1,0 +1,49 @@
+"""Who may do what: one permission per step, asked by the callers of services from this one table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+#: action -> codename of a permission of the app ``oscar_fulfillment``.
+PERMISSIONS = {
+    "approve_payment": "approve_payment",
+    "override_payment": "override_payment",
+    "release": "release_order",
+    "invoice": "invoice_order",
+    "cancel_invoice": "invoice_order",
+    "dispatch": "dispatch_order",
+    "change_tracking": "dispatch_order",
+    "deliver": "deliver_order",
+    "return": "deliver_order",
+    "cancel": "cancel_order",
+    "place_hold": "hold_order",
+    "release_hold": "hold_order",
+    "resolve_problem": "hold_order",
+    "add_note": "annotate_order",
+    "tell_customer": "annotate_order",
+    "print": "view_orderfulfillment",
+    "export": "export_orders",
+    "share_view": "share_view",
+    "manage_messages": "manage_messages",
+}
+
+
+def user_may(user: Any, action: str) -> bool:
+    """Whether this user may do this, on any order they can see. A shop's own step names its permission itself.
+
+    Unknown actions are refused.
+    """
+    if not getattr(user, "is_active", False):
+        return False
+    codename = PERMISSIONS.get(action) or _declared_permission(action)
+    return bool(codename) and user.has_perm(codename if "." in codename else f"oscar_fulfillment.{codename}")
+
+
+def _declared_permission(action: str) -> str:
+    from .flows import flows
+
+    for flow in flows().values():
+        for machine in flow.machines.values():
+            if action in machine.transitions:
+                return machine.transitions[action].permission
+    return ""

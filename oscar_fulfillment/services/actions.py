@@ -1,0 +1,87 @@
+"""What can be done with an order now, by this person, and why the rest cannot."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.transitions import Move, Step, refusals
+from oscar_fulfillment.models import OrderFulfillment
+from oscar_fulfillment.permissions import user_may
+
+#: Steps that programs do, not people on the order page.
+_HIDDEN = frozenset({"authorize_payment", "cancel_payment", "refund_payment"})
+
+
+@dataclass(frozen=True)
+class ActionState:
+    """One step as the page shows it: a button, or a disabled one with its reasons."""
+
+    machine: str
+    name: str
+    label: Any
+    form: str
+    allowed: bool
+    reasons: list[Reason] = field(default_factory=list)
+    #: The one prominent next step of the flow.
+    is_next: bool = False
+    danger: bool = False
+    #: Whether it makes sense to show it at all in this state, if only disabled.
+    relevant: bool = True
+
+
+def available_actions(order: Any, user: Any) -> list[ActionState]:
+    """Every step of the order's flow, in the flow's order, for this user. At most two queries."""
+    fulfillment: OrderFulfillment = order.fulfillment
+    flow, actor, cache = fulfillment.flow_definition, Actor.from_user(user), {}
+    found = []
+    for machine in flow.machines.values():
+        for transition in machine.transitions.values():
+            if transition.name in _HIDDEN:
+                continue
+            step = Step(fulfillment, [Move(machine.name, transition.name)], actor, timezone.now(), {}, cache=cache)
+            reasons = refusals(step, machine, transition)
+            if not user_may(user, transition.name):
+                reasons = [no_permission(), *reasons]
+            found.append((machine, transition, reasons))
+    position = {name: index for index, name in enumerate(flow.steps)}
+    found.sort(key=lambda item: position.get(item[1].name, len(position)))
+    next_name = _next_step(fulfillment, found, position)
+    return [
+        ActionState(
+            machine.name,
+            transition.name,
+            transition.label,
+            transition.form or "confirm",
+            not reasons,
+            reasons,
+            is_next=transition.name == next_name,
+            danger=transition.danger,
+            relevant=not any(r.code in ("already_done", "final_state", "all_released") for r in reasons),
+        )
+        for machine, transition, reasons in found
+    ]
+
+
+def _next_step(fulfillment: OrderFulfillment, found: list[Any], position: dict[str, int]) -> str:
+    """The first step of the flow that starts in the present states, possible or not (then it says why)."""
+    states = {"payment": fulfillment.payment_status, "shipping": fulfillment.shipping_status}
+    if states["shipping"] == "cancelled" or states["payment"] == "cancelled":
+        return ""
+    for machine, transition, reasons in found:
+        if transition.name not in position or states[machine.name] not in transition.sources:
+            continue
+        if any(reason.code in ("all_released", "nothing_to_invoice", "nothing_under_way") for reason in reasons):
+            continue
+        return transition.name
+    return ""
+
+
+def no_permission() -> Reason:
+    """The refusal that has nothing to do with the order."""
+    return Reason("no_permission", _("You do not have the permission for this step."), _("Ask a manager"))

@@ -1,0 +1,90 @@
+"""An order that will not go out: its stock is freed, its payment cancelled where it is not in yet."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.models import Hold, Invoice, Shipment, StatusChange
+from oscar_fulfillment.models.shipment import CANCELLED, PENDING
+
+from . import messages, stock
+from .door import move
+from .text import clean_text
+
+CANCEL = Move("shipping", "cancel")
+CANCEL_PAYMENT = Move("payment", "cancel_payment")
+
+#: The problem shown on an order that was cancelled although its money is in.
+REFUND_DUE = "refund_due"
+
+
+def cancel_effect(steps: Sequence[Step]) -> None:
+    """Free the stock, drop what was prepared, end the holds; money that is in becomes a problem to settle."""
+    ids = [step.subject.pk for step in steps]
+    locked = stock.lock_stock(ids)
+    documents = Invoice._default_manager.filter(fulfillment__in=ids, cancelled_at=None).exclude(kind="none")
+    valid = set(documents.values_list("fulfillment_id", flat=True))
+    going = []
+    for step in steps:
+        if step.subject.pk in valid:
+            step.refuse(
+                Reason(
+                    "invoice_valid",
+                    _("The order has a valid fiscal document."),
+                    _("Take the invoice back first"),
+                )
+            )
+            continue
+        going.append(step)
+        if step.subject.is_payable():
+            step.moves = [*step.moves, CANCEL_PAYMENT]
+            step.targets["payment"] = "cancelled"
+        elif step.subject.payment_status in ("paid", "partially_refunded"):
+            step.fields["problem"] = REFUND_DUE
+        step.fields |= {"has_backorder": False, "hold_count": 0}
+        if step.context.get("notify", True):
+            messages.mail(step, messages.ORDER_CANCELLED)
+    if not going:
+        return
+    freed = {pk: line.num_allocated or 0 for pk, line in locked.lines.items()}
+    gone = {step.subject.pk for step in going}
+    stock.free(locked, {pk: qty for pk, qty in freed.items() if locked.lines[pk].order_id in gone})
+    Shipment._default_manager.filter(fulfillment__in=gone, status=PENDING).update(status=CANCELLED)
+    Hold._default_manager.filter(fulfillment__in=gone, released_at=None).update(
+        released_at=steps[0].now, released_by_label=steps[0].actor.label
+    )
+
+
+def cancel_order(
+    *,
+    order: Any,
+    actor: Actor,
+    reason: str,
+    override: bool = False,
+    notify: bool = True,
+    expected_version: int | None = None,
+    key: str = "",
+) -> StatusChange:
+    """Cancel an order that has not left; a reason is required and kept.
+
+    An order whose payment a provider runs is cancelled by the provider's word, unless ``override``
+    (the caller checks the permission ``override_payment``).
+    """
+    data = {"override": True} if override else {}
+    return move(
+        order,
+        CANCEL,
+        actor=actor,
+        reason=clean_text("reason", reason, required=True),
+        data=data,
+        context={"notify": notify, "override": override},
+        effect=cancel_effect,
+        expected_version=expected_version,
+        key=key,
+    )

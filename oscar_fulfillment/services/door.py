@@ -1,0 +1,137 @@
+"""The order's side of the one door: its machines, Oscar's status as a projection, vetoes and signals."""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+from django.db import transaction
+from oscar.apps.order.signals import order_status_changed
+from oscar.core.loading import get_model
+
+from oscar_fulfillment import signals
+from oscar_fulfillment.conf import settings
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.transitions import Aggregate, Effect, Move, Step, apply, apply_many
+from oscar_fulfillment.models import OrderFulfillment, StatusChange
+
+logger = logging.getLogger("oscar_fulfillment")
+
+#: Machines of rows that record something beside the statuses.
+RECORDS = frozenset({"note", "document", "message"})
+
+
+def _follow(steps: Sequence[Step]) -> None:
+    """Oscar's ``Order.status`` follows ours, with its history row and its signal, for the other plugins."""
+    Order = get_model("order", "Order")
+    OrderStatusChange = get_model("order", "OrderStatusChange")
+    moved: dict[str, list[Any]] = defaultdict(list)
+    rows = []
+    for step in steps:
+        if not step.targets:
+            continue
+        order, flow = step.subject.order, step.subject.flow_definition
+        new = settings.ORDER_STATUS[flow.project(step.new_state("payment"), step.new_state("shipping"))]
+        if new != order.status:
+            moved[new].append(order)
+            rows.append(OrderStatusChange(order=order, old_status=order.status, new_status=new))
+    for status, orders in moved.items():
+        Order._default_manager.filter(pk__in=[order.pk for order in orders]).update(status=status)
+        _cascade(Order, orders, status)
+    if rows:
+        OrderStatusChange._default_manager.bulk_create(rows)
+    for row in rows:
+        row.order.status = row.new_status
+        transaction.on_commit(lambda row=row: _tell_oscar(row), robust=True)
+
+
+def _cascade(Order: Any, orders: Sequence[Any], status: str) -> None:
+    """Oscar's OSCAR_ORDER_STATUS_CASCADE, set-based: lines whose pipeline admits the new status get it."""
+    line_status = Order.cascade.get(status)
+    if not line_status:
+        return
+    Line = get_model("order", "Line")
+    admitting = [name for name, following in Line.pipeline.items() if line_status in following]
+    Line._default_manager.filter(order__in=orders, status__in=admitting).update(status=line_status)
+
+
+def _tell_oscar(row: Any) -> None:
+    for receiver, result in order_status_changed.send_robust(
+        sender=row.order, order=row.order, old_status=row.old_status, new_status=row.new_status
+    ):
+        _log_failure("order_status_changed", receiver, result)
+
+
+def _log_failure(signal: str, receiver: Any, result: Any) -> None:
+    if isinstance(result, Exception):
+        logger.error("%s: receiver %r failed", signal, receiver, exc_info=result)
+
+
+def _veto(step: Step) -> None:
+    actions = tuple((move.machine, move.action) for move in step.moves)
+    signals.validate_transition.send(sender=OrderFulfillment, step=step, order=step.subject.order, actions=actions)
+
+
+def _announce(step: Step) -> None:
+    common = {
+        "order": step.subject.order,
+        "fulfillment": step.subject,
+        "actor": step.actor,
+        **step.context.get("announce", {}),
+    }
+    for change in step.changes:
+        if signal := signals.BY_ACTION.get(change.action):
+            _send(signal, change.action, change=change, **common)
+    if any(change.to_status for change in step.changes):
+        _send(signals.status_changed, "status_changed", change=step.change, changes=step.changes, **common)
+
+
+def _send(signal: Any, name: str, **kwargs: Any) -> None:
+    for receiver, result in signal.send_robust(sender=OrderFulfillment, **kwargs):
+        _log_failure(name, receiver, result)
+
+
+ORDERS = Aggregate(
+    model=OrderFulfillment,
+    history=StatusChange,
+    machines=lambda fulfillment: fulfillment.flow_definition.machines,
+    select_related=("order", "payment_method"),
+    harmless=RECORDS,
+    follow=_follow,
+    veto=_veto,
+    announce=_announce,
+)
+
+
+def move(order: Any, *moves: Move, actor: Actor, effect: Effect | None = None, **options: Any) -> StatusChange:
+    """Move one order through the door; returns its history row. See :func:`core.transitions.apply`."""
+    fulfillment_id = order.pk
+    lock = options.pop("lock", False) or any(_locks(m) for m in moves)
+    step = apply(ORDERS, fulfillment_id, *moves, actor=actor, effect=effect, lock=lock, **options)
+    _refresh(order, step.subject)
+    return step.change
+
+
+def move_many(
+    order_ids: Iterable[int], *moves: Move, actor: Actor, effect: Effect | None = None, **options: Any
+) -> list[Step]:
+    """Move a batch of orders; every step tells its own outcome. See :func:`core.transitions.apply_many`."""
+    return apply_many(ORDERS, order_ids, *moves, actor=actor, effect=effect, **options)
+
+
+def _locks(move_: Move) -> bool:
+    """Lock first when the step touches stock or money in any flow (the flow is not known before the read)."""
+    from oscar_fulfillment.flows import flows
+
+    if move_.is_record:
+        return False
+    found = (flow.machines[move_.machine].transitions.get(move_.action) for flow in flows().values())
+    return any(transition.locks for transition in found if transition)
+
+
+def _refresh(order: Any, fulfillment: OrderFulfillment) -> None:
+    """Show the caller's object what was written, so that a page rendered next is right."""
+    order.status = fulfillment.order.status
+    order._state.fields_cache["fulfillment"] = fulfillment

@@ -1,0 +1,163 @@
+"""The fiscal document: an NF-e with its key, another number, or the explicit decision for none."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import IntegrityError, transaction
+from django.utils.translation import gettext as _
+
+from oscar_fulfillment.conf import settings
+from oscar_fulfillment.core.actors import USER, Actor
+from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.fiscal.access_key import AccessKeyError, is_zeros, parse, validate_against
+from oscar_fulfillment.models import Invoice, Shipment, StatusChange
+from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
+
+from .door import move
+from .shipments import ShipmentBook
+from .text import clean_text
+
+INVOICE = Move("shipping", "invoice")
+CANCEL_INVOICE = Move("shipping", "cancel_invoice")
+
+
+def read_invoice(*, kind: str, number: str = "", series: str = "", access_key: str = "") -> dict[str, str]:
+    """What was typed, checked and normalised: ``kind, number, series, access_key, issuer_tax_id``.
+
+    Zeros in every field mean "no fiscal document", as merchants type it. Number and series of an NF-e are taken from
+    its key and refused where they disagree. Raises :class:`InvalidInput` with every problem at once.
+    """
+    number = clean_text("number", number, limit=32)
+    series = clean_text("series", series, limit=8)
+    access_key = clean_text("access_key", access_key, limit=120)
+    if kind == NONE or (is_zeros(access_key) and not number.strip("0") and not series.strip("0")):
+        return {"kind": NONE, "number": "", "series": "", "access_key": "", "issuer_tax_id": ""}
+    if kind == OTHER:
+        if not number:
+            raise InvalidInput({"number": [_("Type the number of the invoice.")]})
+        return {"kind": OTHER, "number": number, "series": series, "access_key": "", "issuer_tax_id": ""}
+    if kind != NFE:
+        raise InvalidInput({"kind": [_("Choose a kind of fiscal document.")]})
+    return _read_nfe(number, series, access_key)
+
+
+def _read_nfe(number: str, series: str, access_key: str) -> dict[str, str]:
+    if not access_key:
+        raise InvalidInput({"access_key": [_("Type the access key (44 characters), or choose “no fiscal document”.")]})
+    if is_zeros(access_key):
+        raise InvalidInput({"access_key": [_("The key is all zeros, but number or series are not.")]})
+    try:
+        key = parse(access_key)
+    except AccessKeyError as error:
+        raise InvalidInput({"access_key": [problem.message for problem in error.problems]}) from error
+    errors: dict[str, list[Any]] = {}
+    for problem in validate_against(key, series=series, number=number, issuer_tax_ids=settings.ISSUER_TAX_IDS):
+        errors.setdefault(problem.field or "access_key", []).append(problem.message)
+    if errors:
+        raise InvalidInput(errors)
+    return {
+        "kind": NFE,
+        "number": str(int(key.number)),
+        "series": str(int(key.series)),
+        "access_key": key.text,
+        "issuer_tax_id": key.issuer,
+    }
+
+
+def invoice_effect(steps: Sequence[Step]) -> None:
+    """One document per order, covering every pending shipment that has none."""
+    ids = [step.subject.pk for step in steps]
+    book = ShipmentBook(ids)
+    covered = {step.subject.pk: [s for s in book.of(step.subject.pk, "pending") if not s.invoice_id] for step in steps}
+    typed = steps[0].context["invoice"]
+    if typed["access_key"]:
+        _refuse_used_key(typed["access_key"])
+    invoices = Invoice._default_manager.bulk_create(
+        Invoice(
+            fulfillment_id=step.subject.pk,
+            created_at=step.now,
+            created_by=step.actor.user if step.actor.kind == USER else None,
+            **typed,
+        )
+        for step in steps
+    )
+    changed = []
+    for step, invoice in zip(steps, invoices, strict=True):
+        for shipment in covered[step.subject.pk]:
+            shipment.invoice = invoice
+            changed.append(shipment)
+        step.data |= {"invoice": invoice.pk, **{k: v for k, v in typed.items() if v}}
+        step.targets["shipping"] = book.resolve(
+            step.subject.pk, has_backorder=step.subject.has_backorder, pending="invoiced"
+        )
+    Shipment._default_manager.bulk_update(changed, ["invoice"])
+
+
+def _refuse_used_key(access_key: str) -> None:
+    used = Invoice._default_manager.filter(access_key=access_key, cancelled_at=None).select_related("fulfillment")
+    for invoice in used:
+        raise InvalidInput(
+            {"access_key": [_("This key belongs to order %(number)s.") % {"number": invoice.fulfillment.number}]}
+        )
+
+
+def invoice_order(
+    *,
+    order: Any,
+    actor: Actor,
+    kind: str = NFE,
+    number: str = "",
+    series: str = "",
+    access_key: str = "",
+    reason: str = "",
+    expected_version: int | None = None,
+    key: str = "",
+) -> StatusChange:
+    """Enter the fiscal document of what is released. See :func:`read_invoice` for what is accepted.
+
+    A key that another order holds is refused, also when two people type it at the same moment.
+    """
+    typed = read_invoice(kind=kind, number=number, series=series, access_key=access_key)
+    try:
+        with transaction.atomic():
+            return move(
+                order,
+                INVOICE,
+                actor=actor,
+                reason=clean_text("reason", reason),
+                context={"invoice": typed},
+                effect=invoice_effect,
+                expected_version=expected_version,
+                key=key,
+            )
+    except IntegrityError:
+        _refuse_used_key(typed["access_key"])
+        raise
+
+
+def cancel_invoice_effect(steps: Sequence[Step]) -> None:
+    """The document is marked cancelled; its shipments wait for another."""
+    ids = [step.subject.pk for step in steps]
+    open_ones = Invoice._default_manager.filter(fulfillment__in=ids, cancelled_at=None)
+    for step in steps:
+        step.data["invoices"] = [invoice.pk for invoice in open_ones if invoice.fulfillment_id == step.subject.pk]
+    Shipment._default_manager.filter(fulfillment__in=ids, status="pending").update(invoice=None)
+    open_ones.update(cancelled_at=steps[0].now, cancel_reason=steps[0].reason)
+
+
+def cancel_invoice(
+    *, order: Any, actor: Actor, reason: str, expected_version: int | None = None, key: str = ""
+) -> StatusChange:
+    """Take the fiscal document back (typed wrongly, or cancelled at the tax office); a reason is required."""
+    return move(
+        order,
+        CANCEL_INVOICE,
+        actor=actor,
+        reason=clean_text("reason", reason, required=True),
+        effect=cancel_invoice_effect,
+        expected_version=expected_version,
+        key=key,
+    )

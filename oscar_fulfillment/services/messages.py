@@ -1,0 +1,32 @@
+"""Mails as outbox rows, written in the transaction of the step that causes them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from oscar_fulfillment.core.outbox import OutboxMessage
+from oscar_fulfillment.core.transitions import Step
+
+#: Oscar communication event types of ours (editable in Oscar's dashboard), sent to the customer ...
+ORDER_PLACED = "ORDER_PLACED"  # Oscar's own
+PAYMENT_APPROVED = "FULFILLMENT_PAYMENT_APPROVED"
+ORDER_CONFIRMED = "FULFILLMENT_ORDER_CONFIRMED"
+ORDER_DISPATCHED = "FULFILLMENT_ORDER_DISPATCHED"
+ORDER_DELIVERED = "FULFILLMENT_ORDER_DELIVERED"
+ORDER_CANCELLED = "FULFILLMENT_ORDER_CANCELLED"
+CUSTOMER_NOTE = "FULFILLMENT_CUSTOMER_NOTE"
+#: ... and to the shop.
+OPERATOR_NEW_ORDER = "FULFILLMENT_OPERATOR_NEW_ORDER"
+
+MAIL = "mail"
+
+
+def mail(step: Step, kind: str, **payload: Any) -> None:
+    """Write the mail of this step into the outbox; one per kind and history row, whatever is retried.
+
+    The payload holds ids only: the mail is rendered when it is sent, from what the order is then.
+    """
+    key = f"{step.subject.pk}:{step.subject.version + 1}"
+    step.messages.append(
+        OutboxMessage(MAIL, kind, key, {"order_id": step.subject.pk, **payload}, order_id=step.subject.pk)
+    )

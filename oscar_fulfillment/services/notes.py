@@ -1,0 +1,64 @@
+"""Notes on an order: internal ones for the team, and those the customer reads."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from oscar.core.loading import get_model
+
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.models import StatusChange
+
+from . import messages
+from .door import move
+from .text import clean_text
+
+INTERNAL = Move("note", "add_note", is_record=True)
+FOR_CUSTOMER = Move("note", "tell_customer", is_record=True)
+PRINTED = Move("document", "print", is_record=True)
+PROBLEM_SETTLED = Move("problem", "resolve_problem", is_record=True)
+
+#: ``OrderNote.note_type`` of notes that the customer got and sees in the account.
+CUSTOMER_NOTE_TYPE = "Customer"
+
+
+def add_note(*, order: Any, actor: Actor, text: str, visible_to_customer: bool = False, key: str = "") -> StatusChange:
+    """Write a note, as Oscar's ``OrderNote`` too. One for the customer is mailed and shown in the account."""
+    text = clean_text("text", text, required=True)
+
+    def effect(steps: Sequence[Step]) -> None:
+        OrderNote = get_model("order", "OrderNote")
+        for step in steps:
+            note = OrderNote._default_manager.create(
+                order=step.subject.order,
+                user=step.actor.user,
+                message=text,
+                note_type=CUSTOMER_NOTE_TYPE if visible_to_customer else OrderNote.INFO,
+            )
+            step.data["note"] = note.pk
+            if visible_to_customer:
+                messages.mail(step, messages.CUSTOMER_NOTE, note_id=note.pk)
+
+    return move(order, FOR_CUSTOMER if visible_to_customer else INTERNAL, actor=actor, reason=text, effect=effect,
+                key=key)  # fmt: skip
+
+
+def record_print(*, order: Any, actor: Actor, document: str, key: str = "") -> StatusChange:
+    """Note in the history that a document was printed."""
+    return move(order, PRINTED, actor=actor, data={"document": document}, key=key)
+
+
+def resolve_problem(
+    *, order: Any, actor: Actor, reason: str, expected_version: int | None = None, key: str = ""
+) -> StatusChange:
+    """Say that the order's problem is settled, and how."""
+
+    def effect(steps: Sequence[Step]) -> None:
+        for step in steps:
+            step.data["problem"] = step.subject.problem
+            step.fields["problem"] = ""
+
+    return move(order, PROBLEM_SETTLED, actor=actor, reason=clean_text("reason", reason, required=True),
+                effect=effect, expected_version=expected_version, key=key)  # fmt: skip

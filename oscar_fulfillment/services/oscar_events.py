@@ -1,0 +1,61 @@
+"""The events that Oscar and its plugins know, left behind by our steps: one statement per kind, for any number."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.db.models.signals import post_delete, post_save
+from oscar.core.loading import get_model
+
+PAID, DISPATCHED, DELIVERED, RETURNED = "Paid", "Dispatched", "Delivered", "Returned"
+
+_types: dict[tuple[str, str], int] = {}
+
+
+def _type_id(model_name: str, name: str) -> int:
+    """The pk of an event type, remembered once it is committed."""
+    found = _types.get((model_name, name))
+    if found is None:
+        found = get_model("order", model_name)._default_manager.get_or_create(name=name)[0].pk
+        transaction.on_commit(lambda: _types.__setitem__((model_name, name), found), robust=True)
+    return found
+
+
+def _forget(sender: Any, **kwargs: Any) -> None:
+    _types.clear()
+
+
+def connect() -> None:
+    """Forget remembered types when a shop edits them."""
+    for name in ("PaymentEventType", "ShippingEventType"):
+        model = get_model("order", name)
+        for signal in (post_save, post_delete):
+            signal.connect(_forget, sender=model, dispatch_uid=f"fulfillment_{name}_{id(signal)}")
+
+
+def record_payments(orders: Sequence[Any], name: str, amounts: Mapping[int, Decimal], reference: str = "") -> None:
+    """A PaymentEvent per order, with the amount per order pk."""
+    PaymentEvent = get_model("order", "PaymentEvent")
+    type_id = _type_id("PaymentEventType", name)
+    PaymentEvent._default_manager.bulk_create(
+        PaymentEvent(order=order, event_type_id=type_id, amount=amounts[order.pk], reference=reference[:128])
+        for order in orders
+    )
+
+
+def record_shipping(name: str, per_order: Sequence[tuple[Any, Mapping[int, int], str]]) -> None:
+    """A ShippingEvent per (order, quantity per line pk, note), with its quantities."""
+    ShippingEvent, Quantity = get_model("order", "ShippingEvent"), get_model("order", "ShippingEventQuantity")
+    type_id = _type_id("ShippingEventType", name)
+    events = ShippingEvent._default_manager.bulk_create(
+        ShippingEvent(order=order, event_type_id=type_id, notes=note) for order, _quantities, note in per_order
+    )
+    Quantity._default_manager.bulk_create(
+        Quantity(event=event, line_id=line_id, quantity=quantity)
+        for event, (_order, quantities, _note) in zip(events, per_order, strict=True)
+        for line_id, quantity in quantities.items()
+        if quantity
+    )

@@ -1,0 +1,71 @@
+"""Money found to be in, held, or not coming."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from oscar_fulfillment.core.actors import USER, Actor
+from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.models import StatusChange
+
+from . import messages, oscar_events
+from .door import move
+from .text import clean_text
+
+APPROVE = Move("payment", "approve_payment")
+
+
+def approve_effect(steps: Sequence[Step]) -> None:
+    """Oscar's payment event and the customer's mail."""
+    amounts = {step.subject.pk: step.subject.order.total_incl_tax for step in steps}
+    reference = steps[0].context.get("reference", "") if len(steps) == 1 else ""
+    oscar_events.record_payments([s.subject.order for s in steps], oscar_events.PAID, amounts, reference)
+    for step in steps:
+        if step.context.get("notify", True):
+            messages.mail(step, messages.PAYMENT_APPROVED)
+
+
+def approve_payment(
+    *,
+    order: Any,
+    actor: Actor,
+    reference: str = "",
+    reason: str = "",
+    override: bool = False,
+    notify: bool = True,
+    expected_version: int | None = None,
+    key: str = "",
+) -> StatusChange:
+    """Say that the money is in. A person does so for manual methods; a provider's order needs ``override``.
+
+    ``reference`` is the bank's or provider's (at most 128 characters). An override needs a written reason and shows
+    as such in the history; the caller checks the permission ``override_payment``.
+    """
+    reference = clean_text("reference", reference, limit=128)
+    reason = clean_text("reason", reason, required=override)
+    return move(
+        order,
+        APPROVE,
+        actor=actor,
+        reason=reason,
+        data=_facts(order, actor, reference, override),
+        context={"reference": reference, "override": override, "notify": notify},
+        effect=approve_effect,
+        expected_version=expected_version,
+        key=key,
+    )
+
+
+def _facts(order: Any, actor: Actor, reference: str, override: bool) -> dict[str, Any]:
+    data: dict[str, Any] = {"amount": str(order.total_incl_tax), "currency": order.currency}
+    if reference:
+        data["reference"] = reference
+    if override:
+        if actor.kind != USER:
+            raise InvalidInput({"override": [_("Only a person overrides a provider.")]})
+        data["override"] = True
+    return data

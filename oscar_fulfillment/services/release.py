@@ -1,0 +1,209 @@
+"""Release for invoicing (or start processing): the stock check before the goods are worked on, line by line."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Sum
+from django.urls import NoReverseMatch, reverse
+from django.utils.translation import gettext as _
+from oscar.core.loading import get_model
+
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.models import ShipmentLine, StatusChange
+
+from . import messages, stock
+from .door import move
+from .shipments import ShipmentBook, create_shipments
+from .text import clean_text
+
+RELEASE = Move("shipping", "release")
+
+
+@dataclass(frozen=True)
+class ReleaseLine:
+    """The stock answer for one order line. All figures are units.
+
+    ``asked``: still to be released. ``reserved``: allocated to this very order. ``free``: in stock beyond every
+    order's allocations (None when the product's stock is not counted). ``missing``: asked, but not in the house.
+    """
+
+    line: Any
+    asked: int
+    reserved: int
+    free: int | None
+    missing: int
+
+    @property
+    def releasable(self) -> int:
+        return self.asked - self.missing
+
+
+def preview_release(order: Any) -> list[ReleaseLine]:
+    """What a release would find now. Reads only; the release itself asks again under lock."""
+    lines = list(
+        order.lines.select_related(
+            "stockrecord__product__product_class", "stockrecord__product__parent__product_class", "product"
+        )
+    )
+    covered = _covered([order.pk])
+    taken = _promised({line.stockrecord_id for line in lines if line.stockrecord_id})
+    return [_answer(line, line.stockrecord, covered.get(line.pk, 0), taken) for line in lines]
+
+
+def _covered(order_ids: Sequence[int]) -> dict[int, int]:
+    """Units per line pk that are in shipments already."""
+    found: dict[int, int] = {}
+    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=order_ids)
+    for line_id, quantity in rows.exclude(shipment__status="cancelled").values_list("line_id", "quantity"):
+        found[line_id] = found.get(line_id, 0) + quantity
+    return found
+
+
+def _answer(line: Any, record: Any, covered: int, taken: dict[int, int]) -> ReleaseLine:
+    """The stock answer for a line; ``taken`` counts what was promised from each record before it.
+
+    When more is promised to customers than is in the house, the goods go to who is released first; but nobody takes
+    what others have reserved.
+    """
+    asked = line.quantity - covered
+    if record is None or not record.product.get_product_class().track_stock:
+        return ReleaseLine(line, asked, 0, None, 0)
+    in_stock = record.num_in_stock or 0
+    reserved = max(min(asked, line.num_allocated or 0), 0)
+    free = max(in_stock - (record.num_allocated or 0), 0)
+    available = min(max(in_stock - taken.get(record.pk, 0), 0), reserved + free)
+    missing = max(asked - available, 0)
+    taken[record.pk] = taken.get(record.pk, 0) + asked - missing
+    return ReleaseLine(line, asked, reserved, free, missing)
+
+
+def release_effect(steps: Sequence[Step]) -> None:
+    """Ask the stock under lock, and make a pending shipment of what is there."""
+    ids = [step.subject.pk for step in steps]
+    locked = stock.lock_stock(ids)
+    book = ShipmentBook(ids)
+    taken = _promised(locked.records)
+    going = []
+    for step in steps:
+        covered = book.quantities(book.of(step.subject.pk))
+        answers = [
+            _answer(line, locked.records.get(line.stockrecord_id), covered.get(line.pk, 0), taken)
+            for line in locked.lines_of(step.subject.pk)
+        ]
+        quantities = _choose(step, answers)
+        if step.reasons:
+            continue
+        rest = sum(answer.asked - quantities.get(answer.line.pk, 0) for answer in answers)
+        step.fields["has_backorder"] = rest > 0
+        step.targets["shipping"] = book.resolve(step.subject.pk, has_backorder=rest > 0, pending="released")
+        if step.targets["shipping"] == "dispatched":  # every earlier shipment has left, a new one joins them
+            step.targets["shipping"] = "partially_dispatched"
+        step.data["lines"] = {str(pk): qty for pk, qty in quantities.items()}
+        if rest:
+            step.data["missing"] = rest
+        going.append((step, quantities))
+        if step.subject.shipping_status == "received" and step.context.get("notify", True):
+            messages.mail(step, messages.ORDER_CONFIRMED)
+    if going:
+        create_shipments(going, steps[0].now)
+
+
+def _promised(record_ids: Iterable[int]) -> dict[int, int]:
+    """Units per stock record that pending shipments will take: they were released first."""
+    rows = ShipmentLine._default_manager.filter(line__stockrecord__in=list(record_ids), shipment__status="pending")
+    return dict(rows.order_by().values_list("line__stockrecord_id").annotate(Sum("quantity")))
+
+
+def _choose(step: Step, answers: Sequence[ReleaseLine]) -> dict[int, int]:
+    """Units per line pk that go: all, or what the person chose; refused where the goods do not exist."""
+    wanted: Mapping[int, int] | None = step.context.get("quantities")
+    if wanted is None:
+        if step.context.get("in_part"):
+            wanted = {answer.line.pk: answer.releasable for answer in answers}
+        else:
+            wanted = {answer.line.pk: answer.asked for answer in answers}
+    known = {answer.line.pk for answer in answers}
+    if set(wanted) - known:
+        raise InvalidInput({"quantities": [_("A line does not belong to this order.")]})
+    missing = []
+    for answer in answers:
+        asked = wanted.get(answer.line.pk, 0)
+        if asked < 0 or asked > answer.asked:
+            raise InvalidInput(
+                {
+                    f"line_{answer.line.pk}": [
+                        _("Choose between 0 and %(most)d of “%(title)s”.")
+                        % {"most": answer.asked, "title": answer.line.title}
+                    ]
+                }
+            )
+        if asked > answer.releasable:
+            missing.append(answer)
+    chosen = {pk: qty for pk, qty in wanted.items() if qty}
+    if missing:
+        step.refuse(_missing(step, missing))
+    elif not chosen:
+        step.refuse(Reason("nothing_to_release", _("None of the goods of this order are in stock.")))
+    return chosen
+
+
+def _missing(step: Step, missing: Sequence[ReleaseLine]) -> Reason:
+    titles = ", ".join(
+        _("%(title)s (%(missing)d missing)") % {"title": answer.line.title, "missing": answer.missing}
+        for answer in missing[:5]
+    )
+    return Reason(
+        "short",
+        _("Not enough in stock: %(lines)s.") % {"lines": titles},
+        _("Release in part, or count the stock"),
+        _stock_url(missing[0].line),
+    )
+
+
+def _stock_url(line: Any) -> str:
+    try:
+        return reverse("dashboard:catalogue-product", kwargs={"pk": line.product_id}) if line.product_id else ""
+    except NoReverseMatch:
+        return ""
+
+
+def release_order(
+    *,
+    order: Any,
+    actor: Actor,
+    quantities: Mapping[int, int] | None = None,
+    in_part: bool = False,
+    notify: bool = True,
+    reason: str = "",
+    expected_version: int | None = None,
+    key: str = "",
+) -> StatusChange:
+    """Release the order for invoicing. All of it by default; ``quantities`` (units per line pk) or ``in_part``
+    (whatever is there) release less, and the rest waits for goods and is released later by the same call.
+
+    Refused with code ``short`` when goods are missing. :class:`InvalidInput` for a foreign line or a wrong quantity.
+    """
+    return move(
+        order,
+        RELEASE,
+        actor=actor,
+        reason=clean_text("reason", reason),
+        context={"quantities": quantities, "in_part": in_part, "notify": notify},
+        effect=release_effect,
+        expected_version=expected_version,
+        key=key,
+    )
+
+
+def lines_waiting(order: Any) -> int:
+    """Units of this order that are in no shipment yet."""
+    Line = get_model("order", "Line")
+    covered = _covered([order.pk])
+    lines = Line._default_manager.filter(order=order).values_list("pk", "quantity")
+    return sum(quantity - covered.get(pk, 0) for pk, quantity in lines)

@@ -1,0 +1,127 @@
+"""The shipments of many orders at once, and the order's status resolved from them."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.transitions import Step
+from oscar_fulfillment.models import Shipment, ShipmentLine
+from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
+
+
+def resolve_shipping_status(statuses: Iterable[str], *, has_backorder: bool, pending: str) -> str:
+    """The order's shipping status from its shipments' (cancelled ones do not count).
+
+    ============================ =========== ======================
+    shipments                    backorder   order
+    ============================ =========== ======================
+    none, or all pending         any         ``pending`` (released, invoiced ... as the caller says)
+    some left, some pending      any         partially_dispatched
+    all left                     yes         partially_dispatched
+    all left, some under way     no          dispatched
+    all left, some delivered     no          delivered, once none is under way
+    all returned                 any         returned
+    ============================ =========== ======================
+    """
+    found = {status for status in statuses if status != CANCELLED}
+    if not found - {PENDING}:
+        return pending
+    if found == {RETURNED}:
+        return "returned"
+    if PENDING in found or has_backorder:
+        return "partially_dispatched"
+    return "dispatched" if DISPATCHED in found else "delivered"
+
+
+class ShipmentBook:
+    """The shipments of a batch of orders, read once and kept up with what the step changes."""
+
+    def __init__(self, order_ids: Sequence[int]):
+        self.by_order: dict[int, list[Shipment]] = defaultdict(list)
+        found = Shipment._default_manager.filter(fulfillment__in=order_ids).exclude(status=CANCELLED)
+        for shipment in found.order_by("pk").prefetch_related("lines"):
+            self.by_order[shipment.fulfillment_id].append(shipment)
+
+    def of(self, order_id: int, status: str | None = None) -> list[Shipment]:
+        """The shipments of an order, cancelled ones left out; of one status where given."""
+        return [s for s in self.by_order[order_id] if status is None or s.status == status]
+
+    def quantities(self, shipments: Iterable[Shipment]) -> dict[int, int]:
+        """Units per order line pk."""
+        total: dict[int, int] = defaultdict(int)
+        for shipment in shipments:
+            for line in shipment.lines.all():
+                total[line.line_id] += line.quantity
+        return total
+
+    def resolve(self, order_id: int, *, has_backorder: bool, pending: str) -> str:
+        return resolve_shipping_status(
+            (s.status for s in self.by_order[order_id]), has_backorder=has_backorder, pending=pending
+        )
+
+
+def create_shipments(per_order: Sequence[tuple[Any, dict[int, int]]], now: Any) -> list[Shipment]:
+    """A pending shipment for each (step, units per line pk), with its lines: three statements for any number."""
+    numbers: dict[int, int] = defaultdict(int)
+    ids = [step.subject.pk for step, _quantities in per_order]
+    for order_id, number in Shipment._default_manager.filter(fulfillment__in=ids).values_list(
+        "fulfillment_id", "number"
+    ):
+        numbers[order_id] = max(numbers[order_id], number)
+    shipments = Shipment._default_manager.bulk_create(
+        Shipment(fulfillment_id=step.subject.pk, number=numbers[step.subject.pk] + 1, created_at=now)
+        for step, _quantities in per_order
+    )
+    ShipmentLine._default_manager.bulk_create(
+        ShipmentLine(shipment=shipment, line_id=line_id, quantity=quantity)
+        for shipment, (_step, quantities) in zip(shipments, per_order, strict=True)
+        for line_id, quantity in quantities.items()
+    )
+    return shipments
+
+
+def split_off(
+    book: ShipmentBook, step: Step, shipments: Sequence[Shipment], wanted: Mapping[int, int]
+) -> list[Shipment]:
+    """Take ``wanted`` units (per line pk) out of these shipments; what is left stays behind in one of its own.
+
+    Returns the shipments that now hold exactly what is wanted. Refuses the step when they do not hold it.
+    """
+    held = book.quantities(shipments)
+    if any(quantity < 0 or quantity > held.get(pk, 0) for pk, quantity in wanted.items()) or not any(wanted.values()):
+        step.refuse(Reason("wrong_quantity", _("This is not what waits to be sent.")))
+        return []
+    left = {pk: quantity - wanted.get(pk, 0) for pk, quantity in held.items() if quantity > wanted.get(pk, 0)}
+    if not left:
+        return list(shipments)
+    first, *others = shipments
+    rest = create_shipments([(step, left)], step.now)[0]
+    if first.invoice_id:
+        rest.invoice_id = first.invoice_id
+        rest.save(update_fields=["invoice"])
+    ShipmentLine._default_manager.filter(shipment__in=shipments).delete()
+    Shipment._default_manager.filter(pk__in=[shipment.pk for shipment in others]).update(status=CANCELLED)
+    ShipmentLine._default_manager.bulk_create(
+        ShipmentLine(shipment=first, line_id=pk, quantity=quantity) for pk, quantity in wanted.items() if quantity
+    )
+    refreshed = ShipmentBook([step.subject.pk])
+    book.by_order[step.subject.pk] = refreshed.by_order[step.subject.pk]
+    return [shipment for shipment in book.of(step.subject.pk) if shipment.pk == first.pk]
+
+
+__all__ = [
+    "CANCELLED",
+    "DELIVERED",
+    "DISPATCHED",
+    "PENDING",
+    "RETURNED",
+    "ShipmentBook",
+    "create_shipments",
+    "resolve_shipping_status",
+    "split_off",
+]

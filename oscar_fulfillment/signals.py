@@ -1,0 +1,64 @@
+"""Signals for other people's code.
+
+All but the ``validate_*`` ones are sent after the commit with ``send_robust``: a receiver that raises is logged and
+never undoes or hides a change. ``sender`` is the model class. Each carries ``order``, ``fulfillment``, ``change``
+(the history row) and ``actor``.
+"""
+
+from django.dispatch import Signal
+
+validate_transition = Signal()
+"""Before a step is written, inside its transaction. Receives ``step`` (:class:`core.transitions.Step`), ``order`` and
+``actions`` (tuple of (machine, action)). Raise ``django.core.exceptions.ValidationError`` to veto: the step is
+refused with your message and nothing is written. Do no slow work here."""
+
+status_changed = Signal()
+"""After any step that moved a status. Receives also ``changes`` (all history rows of the step)."""
+
+order_recorded = Signal()
+"""After an order was placed and has its fulfillment row."""
+
+payment_approved = Signal()
+"""After the money was found to be in: by a person, a provider or a bank statement."""
+
+order_released = Signal()
+"""After an order (or the rest of one) was released for invoicing, or its processing was started."""
+
+order_invoiced = Signal()
+"""After a fiscal document, or the decision for none, was entered."""
+
+order_dispatched = Signal()
+"""After a shipment left. Receives also ``shipments``, the ids of the shipments that left."""
+
+order_delivered = Signal()
+"""After goods were marked as delivered."""
+
+order_returned = Signal()
+"""After the goods came back."""
+
+order_cancelled = Signal()
+"""After an order was cancelled and its stock freed."""
+
+hold_placed = Signal()
+"""After an order was put on hold."""
+
+hold_released = Signal()
+"""After a hold was released or ended by itself."""
+
+message_died = Signal()
+"""After an outgoing message was given up. Receives ``message`` (:class:`models.OutboundMessage`)."""
+
+#: Which signal announces which action.
+BY_ACTION = {
+    "place": order_recorded,
+    "approve_payment": payment_approved,
+    "release": order_released,
+    "invoice": order_invoiced,
+    "dispatch": order_dispatched,
+    "deliver": order_delivered,
+    "return": order_returned,
+    "cancel": order_cancelled,
+    "place_hold": hold_placed,
+    "release_hold": hold_released,
+    "expire_hold": hold_released,
+}
