@@ -54,7 +54,7 @@ def postgres(sql: str, database: str = "postgres"):
 class Shop:
     """A database, the vendor's books, and at most one watchdog with its cluster."""
 
-    def __init__(self, vendor: str, directory: Path, timeout: float = 15):
+    def __init__(self, vendor: str, directory: Path, timeout: float = 9):
         self.vendor, self.books = vendor, directory / "books"
         self.life = directory / "life"
         self.log = directory / "log.txt"

@@ -1,4 +1,4 @@
-"""``WORKERS_DB`` names the database (a file ending in .sqlite3, or one of PostgreSQL's), ``WORKERS_BOOKS`` the books."""
+"""``WORKERS_DB`` names the database (a file ending in .sqlite3, or PostgreSQL's), ``WORKERS_BOOKS`` the books."""
 
 import os
 
