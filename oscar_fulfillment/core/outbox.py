@@ -45,7 +45,10 @@ PUMP = Pump(
 
 @dataclass(frozen=True)
 class OutboxMessage:
-    """What is to be said, to whom, and the key under which it is said only once. ``delay`` is in seconds."""
+    """What is to be said, to whom, and the key under which it is said only once.
+
+    ``delay`` is in seconds; ``order_id`` lets the order's page show what became of the message.
+    """
 
     destination: str
     kind: str
@@ -70,7 +73,7 @@ def destination(name: str, *, at_most_once: bool = False) -> Callable[[Handler],
     return register
 
 
-def enqueue(messages: Iterable[OutboxMessage], order_id: int | None = None) -> int:
+def enqueue(messages: Iterable[OutboxMessage]) -> int:
     """Write the messages in the caller's transaction and wake the workers when it commits.
 
     A message whose destination, kind and key are there already is left out. Returns how many were new.
@@ -86,7 +89,7 @@ def enqueue(messages: Iterable[OutboxMessage], order_id: int | None = None) -> i
             kind=message.kind,
             key=message.key,
             payload=message.payload,
-            order_id=message.order_id or order_id,
+            order_id=message.order_id,
             created_at=now,
             next_attempt_at=now + timedelta(seconds=message.delay),
         )

@@ -143,10 +143,11 @@ class Turn:
                 if self.rest is not None:
                     circuit.probe_found_nothing(self.rest)
                 break
-            counts += self._handle(rows)
+            handled = self._handle(rows)
+            counts += handled
             self.room -= size
-            if len(rows) < size:
-                self.finished = True
+            if handled.total() == len(rows) < size:
+                self.finished = True  # that were all that are due
         return counts
 
     def _handle(self, rows: list[Any]) -> Counter[str]:

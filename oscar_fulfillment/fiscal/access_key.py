@@ -164,9 +164,19 @@ def parse(raw: Any) -> AccessKey:
     problems, issuer = _examine(text)
     if problems:
         raise AccessKeyError(problems)
-    parts = {name: text[where] for name, where in FIELDS.items()}
-    parts["issuer"] = issuer
-    return AccessKey(**{**parts, "series": int(parts["series"]), "number": int(parts["number"])}, text=text)
+    part = {name: text[where] for name, where in FIELDS.items()}
+    return AccessKey(
+        uf=part["uf"],
+        year_month=part["year_month"],
+        issuer=issuer,
+        model=part["model"],
+        series=int(part["series"]),
+        number=int(part["number"]),
+        emission_type=part["emission_type"],
+        code=part["code"],
+        check_digit=part["check_digit"],
+        text=text,
+    )
 
 
 def validate_against(
