@@ -1,4 +1,4 @@
-"""A small drawing board for the product pictures: coordinates from 0 to 100, drawn large and scaled down (smooth edges)."""
+"""A small drawing board for the product pictures: coordinates from 0 to 100, drawn large and scaled down."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The four stores of the demo shop. One catalogue; each store has its partner, currency, taxes, carriers and ways to pay."""
+"""The four stores of the demo shop. One catalogue; each store has its partner, currency, taxes and ways to pay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class Carriage:
 class Store:
     code: str
     name: str
-    flag: str
     currency: str
     # The first one is the default of the address form.
     countries: tuple[str, ...]
@@ -46,7 +45,6 @@ STORES: dict[str, Store] = {
         Store(
             "br",
             pgettext_lazy("store", "Brazil"),
-            "🇧🇷",
             "BRL",
             ("BR",),
             Decimal("0"),
@@ -63,7 +61,6 @@ STORES: dict[str, Store] = {
         Store(
             "ch",
             pgettext_lazy("store", "Switzerland"),
-            "🇨🇭",
             "CHF",
             ("CH",),
             Decimal("0.081"),
@@ -82,7 +79,6 @@ STORES: dict[str, Store] = {
         Store(
             "ru",
             pgettext_lazy("store", "Russia"),
-            "🇷🇺",
             "RUB",
             ("RU",),
             Decimal("0.22"),
@@ -97,7 +93,6 @@ STORES: dict[str, Store] = {
         Store(
             "eu",
             pgettext_lazy("store", "France and Spain"),
-            "🇪🇺",
             "EUR",
             ("FR", "ES"),
             Decimal("0.20"),
@@ -131,6 +126,15 @@ def checkout_countries(request) -> Iterable[str]:
 
 
 def checkout_payment_methods(request, methods: Iterable) -> list:
-    """Setting CHECKOUT_PAYMENT_METHODS: a store's own ways to pay; cash only when the goods are picked up."""
-    offered = store_of(request).payment_methods
+    """Setting CHECKOUT_PAYMENT_METHODS: a store's own ways to pay.
+
+    Cash only when the goods are picked up, an invoice only for people we know.
+    """
+    from oscar_fulfillment.checkout.utils import CheckoutSessionData
+
+    offered = set(store_of(request).payment_methods)
+    if CheckoutSessionData(request).shipping_method_code(request.basket) != "ch-pickup":
+        offered.discard("cash-pickup")
+    if not request.user.is_authenticated:
+        offered.discard("invoice-ch")
     return [method for method in methods if method.code in offered]
