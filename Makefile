@@ -62,8 +62,8 @@ types: $(VENV)/.lint ## Check the types
 messages: $(VENV)/.sandbox ## Compile the translations (no gettext needed)
 	$(PY) -m sandbox.messages compile
 
-docs: $(VENV)/.sandbox ## Draw the state machines into docs/states.md
-	$(PY) sandbox/manage.py fulfillment_diagrams --built-in --output docs/states.md $(ARGS)
+docs: $(VENV)/.sandbox ## Write the pages of docs/ that are made from the code
+	$(PY) -m sandbox.docs
 
 lock: ## Write uv.lock and requirements/*.txt from pyproject.toml (needs uv)
 	uv lock --fork-strategy fewest $(ARGS)
