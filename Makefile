@@ -62,8 +62,8 @@ types: $(VENV)/.lint ## Check the types
 messages: $(VENV)/.sandbox ## Compile the translations (no gettext needed)
 	$(PY) -m sandbox.messages compile
 
-docs: $(VENV)/.sandbox ## Write the generated pages of docs/ (state diagrams, settings, signals)
-	$(PY) sandbox/manage.py fulfillment_docs $(ARGS)
+docs: $(VENV)/.sandbox ## Draw the state machines into docs/states.md
+	$(PY) sandbox/manage.py fulfillment_diagrams --built-in --output docs/states.md $(ARGS)
 
 lock: ## Write uv.lock and requirements/*.txt from pyproject.toml (needs uv)
 	uv lock --fork-strategy fewest $(ARGS)

@@ -20,7 +20,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, router
-from django.db.models import Model
+from django.db.models import Min, Model
 from django.utils import timezone
 
 from oscar_fulfillment.conf import settings
@@ -77,6 +77,14 @@ class Pump:
         resting = {name for name, rest in circuit.states().items() if rest.paused_until > now}
         awake = [lane for lane in self.lanes if self.health_name(lane) not in resting]
         return bool(leases.lanes_with_work(self.model, self.words, awake))
+
+    def lag(self) -> float:
+        """Seconds by which the oldest message that is due is late; 0.0 when nothing is. For health checks."""
+        words, now = self.words, timezone.now()
+        oldest = self.model._base_manager.filter(
+            status__in=[words.waiting, words.busy], next_attempt_at__lte=now, **{f"{words.lane}__in": list(self.lanes)}
+        ).aggregate(oldest=Min("next_attempt_at"))["oldest"]
+        return (now - oldest).total_seconds() if oldest else 0.0
 
     def orphans(self) -> list[str]:
         """Lanes with open messages that nobody handles: a typing error, or an app that was removed."""

@@ -17,7 +17,8 @@ METHODS: tuple[tuple[str, str, str, str, str], ...] = (
         "Prepayment (bank transfer)",
         "manual",
         "",
-        "IBAN CH93 0076 2011 6238 5295 7\nPonto & Vírgula SA, Lausanne\nPlease pay the exact amount and give the order number.",
+        "IBAN CH93 0076 2011 6238 5295 7\nPonto & Vírgula SA, Lausanne\n"
+        "Please pay the exact amount and give the order number.",
     ),
     ("twint", "TWINT", "gateway", "datatrans", ""),
     ("card-ch", "Credit card", "gateway", "datatrans", ""),
