@@ -68,15 +68,19 @@ def cancel_order(
     reason: str,
     override: bool = False,
     notify: bool = True,
+    tell_reason: bool = False,
     expected_version: int | None = None,
     key: str = "",
 ) -> StatusChange:
     """Cancel an order that has not left; a reason is required and kept.
 
+    The reason stays inside the shop, unless ``tell_reason`` marks it as written for the customer: then mail and
+    account page show it.
+
     An order whose payment a provider runs is cancelled by the provider's word, unless ``override``
     (the caller checks the permission ``override_payment``).
     """
-    data = {"override": True} if override else {}
+    data = {name: True for name, given in (("override", override), ("tell_reason", tell_reason)) if given}
     return move(
         order,
         CANCEL,
