@@ -12,5 +12,7 @@ class FulfillmentConfig(AppConfig):
 
     def ready(self) -> None:
         from . import checks, flows, receivers  # noqa: F401
+        from .core import sqlite, watchdog  # noqa: F401
 
+        watchdog.attach()
         flows.validate_all()

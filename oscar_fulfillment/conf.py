@@ -43,8 +43,35 @@ DEFAULTS: dict[str, Any] = {
     "OUTBOX_BACKOFF": [5, 30, 120, 600, 3600, 21600],
     # Seconds after which a message that is "being sent" by nobody is taken up again.
     "OUTBOX_LEASE": 300,
-    # Seconds without a heartbeat of the worker after which the watchdog restarts it.
-    "WATCHDOG_TIMEOUT": 60,
+    # The same two for messages that came in.
+    "INBOX_BACKOFF": [5, 30, 120, 600, 3600, 21600],
+    "INBOX_LEASE": 300,
+    # So many "unavailable" in a row and a destination rests; one message at a time then probes whether it is back.
+    "CIRCUIT_FAILURES": 3,
+    # Longest rest of a destination that is down, in seconds.
+    "CIRCUIT_MAX_PAUSE": 600,
+    # Seconds a worker stays with one destination before it turns to the next, and with one task in all. The latter
+    # plus one slow message must stay below Q_CLUSTER["timeout"].
+    "DRAIN_TURN": 5,
+    "DRAIN_BUDGET": 20,
+    # Seconds without any sign of life of idle workers after which the watchdog restarts the cluster (at most 60).
+    "WATCHDOG_TIMEOUT": 30,
+    # Set WAL, synchronous=NORMAL and a busy time-out on SQLite files that hold our tables.
+    "SQLITE_TUNING": True,
+    # Which tax numbers the checkout asks for, by the country shipped to: {"BR": {"kinds": [...], "required": bool}}.
+    # Kinds are those of fiscal/taxids.py; a country that is not named is not asked.
+    "CHECKOUT_TAX_IDS": {
+        "BR": {"kinds": ["cpf", "cnpj"], "required": True},
+        "CH": {"kinds": ["uid"], "required": False},
+        "FR": {"kinds": ["siret", "siren"], "required": False},
+        "RU": {"kinds": ["inn"], "required": False},
+    },
+    # Dotted path of ``callable(request, methods) -> list``: which of the active payment methods this visitor may choose;
+    # empty: all of them.
+    "CHECKOUT_PAYMENT_METHODS": "",
+    # Dotted path of ``callable(request) -> list of ISO codes``: where the shop ships for this visitor; empty: to all of
+    # Oscar's shipping countries.
+    "CHECKOUT_COUNTRIES": "",
     # Largest text a person may type into a note or a reason (characters).
     "MAX_TEXT": 4000,
 }

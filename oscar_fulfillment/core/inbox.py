@@ -3,9 +3,9 @@
     verify_hmac(request.body, request.headers.get("X-Signature"), secrets)
     inbox.receive("correios", event_id, request.headers, request.body)
 
-Verification comes first and is the caller's; nothing unverified gets here. A source registers a processor, which may be
-called twice for the same message (a worker may die between the two), so it works through services with idempotency keys.
-It returns None, or ``IGNORED`` for what does not concern us; raises ``AdapterUnavailable`` to be tried later,
+Verification comes first and is the caller's; nothing unverified gets here. A source registers a processor, which may
+be called twice for the same message (a worker may die between the two), so it works through services with idempotency
+keys. It returns None, or ``IGNORED`` for what does not concern us; raises ``AdapterUnavailable`` to be tried later,
 ``AdapterRejected`` when that is pointless; other errors are logged and tried again.
 """
 

@@ -3,9 +3,9 @@
 Our tables are the truth and a task is only a wake-up, so a lost one costs time, never a message: a sweep runs every
 minute, and with each heartbeat of the watchdog.
 
-**One wake-up for many transitions.** ``QueueSignal.asked_at`` is set while a wake-up lies in the queue, and whoever finds
-it set adds none. The task clears it *first* and looks for work *afterwards*, so a row committed before the clearing is
-seen by that task, and a row committed after it finds the signal clear and asks again.
+**One wake-up for many transitions.** ``QueueSignal.asked_at`` is set while a wake-up lies in the queue, and whoever
+finds it set adds none. The task clears it *first* and looks for work *afterwards*, so a row committed before the
+clearing is seen by that task, and a row committed after it finds the signal clear and asks again.
 
 Even the look at the signal is saved when this process saw it set less than ``SEEN`` seconds ago. That is sound because
 the task looks for work once more ``LINGER`` > ``SEEN`` seconds after it cleared the signal: it cleared it after we saw
@@ -99,9 +99,9 @@ def wake_on_commit(dotted: str, *, using: str = DEFAULT_DB_ALIAS) -> None:
     here = set(connection.savepoint_ids)
     for savepoints, callback, *_ in connection.run_on_commit:
         # Only a registration that no roll-back to a savepoint can take away without taking ours too.
-        if isinstance(callback, partial) and callback.func is _wake_quietly and callback.args == (dotted,):
-            if savepoints <= here:
-                return
+        ours = isinstance(callback, partial) and callback.func is _wake_quietly and callback.args == (dotted,)
+        if ours and savepoints <= here:
+            return
     transaction.on_commit(partial(_wake_quietly, dotted), using=using, robust=True)
 
 

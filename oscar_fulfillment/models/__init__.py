@@ -7,9 +7,13 @@ from .shipment import Shipment, ShipmentLine
 
 __all__ = [
     "Hold",
+    "InboundMessage",
     "Invoice",
+    "LaneHealth",
     "OrderFulfillment",
+    "OutboundMessage",
     "PaymentMethod",
+    "QueueSignal",
     "Shipment",
     "ShipmentLine",
     "StatusChange",
