@@ -75,6 +75,7 @@ class CancelForm(_OverrideForm):
     danger = True
 
     reason = reason_field(gettext_lazy("Why is it cancelled?"), required=True)
+    tell_reason = forms.BooleanField(label=gettext_lazy("The customer may read this reason"), required=False)
     notify = mail_field(gettext_lazy("Tell the customer by mail?"))
 
     def prepare(self) -> None:
@@ -104,7 +105,11 @@ class CancelForm(_OverrideForm):
     def save(self, **common: Any) -> StatusChange:
         typed = self.cleaned_data
         return cancelling.cancel_order(
-            reason=typed["reason"], override=self.overrides, notify=typed["notify"] == "yes", **common
+            reason=typed["reason"],
+            tell_reason=typed["tell_reason"],
+            override=self.overrides,
+            notify=typed["notify"] == "yes",
+            **common,
         )
 
 
