@@ -58,6 +58,20 @@ DEFAULTS: dict[str, Any] = {
     "WATCHDOG_TIMEOUT": 30,
     # Set WAL, synchronous=NORMAL and a busy time-out on SQLite files that hold our tables.
     "SQLITE_TUNING": True,
+    # Which tax numbers the checkout asks for, by the country shipped to: {"BR": {"kinds": [...], "required": bool}}.
+    # Kinds are those of fiscal/taxids.py; a country that is not named is not asked.
+    "CHECKOUT_TAX_IDS": {
+        "BR": {"kinds": ["cpf", "cnpj"], "required": True},
+        "CH": {"kinds": ["uid"], "required": False},
+        "FR": {"kinds": ["siret", "siren"], "required": False},
+        "RU": {"kinds": ["inn"], "required": False},
+    },
+    # Dotted path of ``callable(request, methods) -> list``: which of the active payment methods this visitor may choose;
+    # empty: all of them.
+    "CHECKOUT_PAYMENT_METHODS": "",
+    # Dotted path of ``callable(request) -> list of ISO codes``: where the shop ships for this visitor; empty: to all of
+    # Oscar's shipping countries.
+    "CHECKOUT_COUNTRIES": "",
     # Largest text a person may type into a note or a reason (characters).
     "MAX_TEXT": 4000,
 }

@@ -164,9 +164,19 @@ def parse(raw: Any) -> AccessKey:
     problems, issuer = _examine(text)
     if problems:
         raise AccessKeyError(problems)
-    parts = {name: text[where] for name, where in FIELDS.items()}
-    parts["issuer"] = issuer
-    return AccessKey(**{**parts, "series": int(parts["series"]), "number": int(parts["number"])}, text=text)
+    part = {name: text[where] for name, where in FIELDS.items()}
+    return AccessKey(
+        uf=part["uf"],
+        year_month=part["year_month"],
+        issuer=issuer,
+        model=part["model"],
+        series=int(part["series"]),
+        number=int(part["number"]),
+        emission_type=part["emission_type"],
+        code=part["code"],
+        check_digit=part["check_digit"],
+        text=text,
+    )
 
 
 def validate_against(
@@ -175,6 +185,7 @@ def validate_against(
     """What contradicts the key: the series and number typed beside it, and who may issue for this shop.
 
     ``series`` and ``number`` are compared as numbers; None or "" was not given. No ``issuer_tax_ids``: anybody may.
+    The problems' ``field`` is the field of the form: "series", "number" or "access_key".
     """
     problems = []
     for name, given in (("series", series), ("number", number)):
@@ -186,7 +197,7 @@ def validate_against(
     allowed = {compact(tax_id).rjust(14, "0") for tax_id in issuer_tax_ids}
     if allowed and key.text[FIELDS["issuer"]] not in allowed:
         shown = taxids.format_tax_id(key.issuer_kind, key.issuer)
-        problems.append(_problem("issuer_mismatch", "issuer", found=shown))
+        problems.append(_problem("issuer_mismatch", "access_key", found=shown))
     return problems
 
 

@@ -42,7 +42,9 @@ def keys(**fixed):
     arguments = st.fixed_dictionaries(
         {
             "uf": st.sampled_from(sorted(STATES)),
-            "year_month": st.tuples(st.integers(0, 99), st.integers(1, 12)).map(lambda pair: "%02d%02d" % pair),
+            "year_month": st.tuples(st.integers(0, 99), st.integers(1, 12)).map(
+                lambda pair: f"{pair[0]:02d}{pair[1]:02d}"
+            ),
             "who": issuers,
             "model": st.sampled_from(["55", "65"]),
             "number": st.integers(1, 999_999_999),
@@ -207,7 +209,7 @@ def test_messages_of_hostile_text_stay_short_and_printable():
 
 
 def test_error_reads_as_its_messages():
-    with pytest.raises(ValueError, match="not the code of a Brazilian state.*check digit is wrong"):
+    with pytest.raises(ValueError, match=r"not the code of a Brazilian state.*check digit is wrong"):
         parse("99" + PUBLISHED[2:])
 
 
@@ -217,21 +219,21 @@ def test_changing_a_digit_is_refused_or_changes_what_is_read(made, position, ste
     if not text[position].isdigit():
         return
     changed = text[:position] + str((int(text[position]) + step) % 10) + text[position + 1 :]
-    try:
+    problems = problems_of(changed).values()
+    assert all(str(problem.message) and problem.field in {*FIELDS, "text"} for problem in problems)
+    if not problems:
         key = parse(changed)
-    except AccessKeyError as error:
-        assert all(str(problem.message) and problem.field in {*FIELDS, "text"} for problem in error.problems)
-    else:
-        # Modulo 11 lets a few through (a rest of 0, 1 and 10 share digits): never as the same document.
+        # Modulo 11 lets a few through (the rests 0 and 1 share the digit 0): never as the same document.
         assert key != parse(text)
         assert str(key) == changed
 
 
-@given(keys(), st.integers(0, 42))
-def test_swapping_two_neighbours_of_the_number_or_code_is_noticed(made, position):
+@given(keys(), st.integers(25, 41))
+def test_swapping_two_neighbours_is_noticed(made, position):
     _, text = made
     changed = text[:position] + text[position + 1] + text[position] + text[position + 2 :]
-    assert changed == text or problems_of(changed) or str(parse(changed)) != text
+    # All but those whose sums leave the two rests that share the digit 0.
+    assert changed == text or problems_of(changed) or text[-1] == "0"
 
 
 @given(st.text(max_size=60) | st.text("0123456789ABCNFE .", min_size=40, max_size=60) | st.binary().map(repr))
@@ -322,6 +324,7 @@ def test_key_is_compared_with_what_was_typed_beside_it(given_beside, codes):
 
 def test_disagreement_names_both_values():
     problems = validate_against(parse(PUBLISHED), number="124", issuer_tax_ids=[DEMO_CNPJ])
+    assert [problem.field for problem in problems] == ["number", "access_key"]
     assert [str(problem.message) for problem in problems] == [
         "The number is 124, but the access key says 123.",
         "The key was issued by 12.ABC.345/01DE-35, which is not one of this shop's.",

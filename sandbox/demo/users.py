@@ -1,0 +1,89 @@
+"""The people of the demo shop. This list is printed by ``make sandbox`` and shown on the start page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+PASSWORD = "sandbox"
+ALL = "*"
+
+
+@dataclass(frozen=True)
+class Login:
+    email: str
+    first_name: str
+    last_name: str
+    what: str
+    # Group: its permissions are the codenames below; "" = none.
+    group: str = ""
+    is_staff: bool = False
+    # Code of the partner whose orders only this person sees.
+    partner: str = ""
+
+
+# Codenames of the permissions of each role; see the contract of oscar_fulfillment.permissions.
+ROLES: dict[str, tuple[str, ...]] = {
+    "clerk": (
+        "view_orderfulfillment",
+        "release_order",
+        "hold_order",
+        "cancel_order",
+        "annotate_order",
+        "export_orders",
+    ),
+    "warehouse": ("view_orderfulfillment", "dispatch_order", "deliver_order", "hold_order", "annotate_order"),
+    "finance": ("view_orderfulfillment", "approve_payment", "invoice_order", "annotate_order", "export_orders"),
+    "manager": (ALL,),
+    "partner": ("view_orderfulfillment", "release_order", "dispatch_order", "deliver_order", "annotate_order"),
+}
+
+LOGINS: tuple[Login, ...] = (
+    Login("manager@example.com", "Marta", "Nogueira", "manager: every step, overrides included", "manager", True),
+    Login("clerk@example.com", "Caio", "Duarte", "clerk: releases, holds, cancels", "clerk", True),
+    Login("finance@example.com", "Fabienne", "Rochat", "finance: approves payments, invoices", "finance", True),
+    Login("warehouse@example.com", "Wanda", "Ferraz", "warehouse: dispatches, marks as delivered", "warehouse", True),
+    Login(
+        "partner@example.com",
+        "Pavel",
+        "Orlov",
+        "partner: sees only the orders of the Russian store",
+        "partner",
+        False,
+        "ru",
+    ),
+    Login("admin@example.com", "Ada", "Silveira", "superuser", "", True),
+    Login("customer@example.com", "Clara", "Menezes", "a customer with orders of her own"),
+)
+
+
+def create_users() -> None:
+    """Create or repair the logins, their groups and permissions. Running it again changes nothing."""
+    from django.contrib.auth import get_user_model
+    from django.contrib.auth.models import Group, Permission
+    from oscar.apps.partner.models import Partner
+
+    ours = Permission.objects.filter(content_type__app_label="oscar_fulfillment")
+    groups = {}
+    for role, codenames in ROLES.items():
+        groups[role], _ = Group.objects.get_or_create(name=role)
+        groups[role].permissions.set(ours if ALL in codenames else ours.filter(codename__in=codenames))
+    groups["partner"].permissions.add(Permission.objects.get(codename="dashboard_access"))
+
+    for login in LOGINS:
+        user, _ = get_user_model().objects.update_or_create(
+            username=login.email.split("@")[0],
+            defaults={
+                "email": login.email,
+                "first_name": login.first_name,
+                "last_name": login.last_name,
+                "is_staff": login.is_staff,
+                "is_superuser": login.email.startswith("admin@"),
+                "is_active": True,
+            },
+        )
+        if not user.check_password(PASSWORD):
+            user.set_password(PASSWORD)
+            user.save(update_fields=["password"])
+        user.groups.set([groups[login.group]] if login.group else [])
+        if login.partner:
+            Partner.objects.get(code=login.partner).users.add(user)

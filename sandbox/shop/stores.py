@@ -1,0 +1,140 @@
+"""The four stores of the demo shop. One catalogue; each store has its partner, currency, taxes and ways to pay."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+
+SESSION_KEY = "store"
+
+
+@dataclass(frozen=True)
+class Carriage:
+    """A way to ship: the price is in the store's currency and includes tax."""
+
+    code: str
+    name: str
+    description: str
+    price: Decimal
+    # Basket value from which it is free; None: never.
+    free_from: Decimal | None = None
+
+
+@dataclass(frozen=True)
+class Store:
+    code: str
+    name: str
+    currency: str
+    # The first one is the default of the address form.
+    countries: tuple[str, ...]
+    # Part of the price that is value added tax, as a rate on the net price.
+    tax_rate: Decimal
+    language: str
+    carriages: tuple[Carriage, ...]
+    # Codes of the payment methods offered (see demo/payment_methods.py).
+    payment_methods: tuple[str, ...]
+
+
+STORES: dict[str, Store] = {
+    store.code: store
+    for store in (
+        Store(
+            "br",
+            pgettext_lazy("store", "Brazil"),
+            "BRL",
+            ("BR",),
+            Decimal("0"),
+            "pt",
+            (
+                Carriage("pac", _("PAC (Correios)"), _("5 to 9 working days"), Decimal("19.90"), Decimal("299.00")),
+                Carriage("sedex", _("SEDEX (Correios)"), _("1 to 3 working days"), Decimal("39.90")),
+                Carriage(
+                    "br-pickup", _("Pick up in São Paulo"), _("Rua Augusta 1500, from tomorrow noon"), Decimal("0")
+                ),
+            ),
+            ("pix", "boleto", "deposito", "cartao"),
+        ),
+        Store(
+            "ch",
+            pgettext_lazy("store", "Switzerland"),
+            "CHF",
+            ("CH",),
+            Decimal("0.081"),
+            "fr",
+            (
+                Carriage(
+                    "post-eco", _("Swiss Post Economy"), _("2 to 3 working days"), Decimal("7.90"), Decimal("90.00")
+                ),
+                Carriage("post-pri", _("Swiss Post Priority"), _("The next working day"), Decimal("10.90")),
+                Carriage(
+                    "ch-pickup", _("Pick up in Lausanne"), _("Rue de Bourg 12, pay in cash if you like"), Decimal("0")
+                ),
+            ),
+            ("prepayment", "twint", "card-ch", "cash-pickup", "invoice-ch"),
+        ),
+        Store(
+            "ru",
+            pgettext_lazy("store", "Russia"),
+            "RUB",
+            ("RU",),
+            Decimal("0.22"),
+            "ru",
+            (
+                Carriage("cdek-pvz", _("CDEK, pick-up point"), _("3 to 6 days"), Decimal("290"), Decimal("9000")),
+                Carriage("cdek-door", _("CDEK, to the door"), _("3 to 6 days"), Decimal("490")),
+                Carriage("ru-pickup", _("Pick up in Moscow"), _("Pokrovka 17, from tomorrow noon"), Decimal("0")),
+            ),
+            ("yookassa", "invoice-ru"),
+        ),
+        Store(
+            "eu",
+            pgettext_lazy("store", "France and Spain"),
+            "EUR",
+            ("FR", "ES"),
+            Decimal("0.20"),
+            "fr",
+            (
+                Carriage("tipsa", _("TIPSA"), _("24 to 48 hours"), Decimal("6.50"), Decimal("75.00")),
+                Carriage("colissimo", _("Colissimo"), _("2 to 4 working days"), Decimal("7.90")),
+                Carriage("eu-pickup", _("Pick up in Lyon"), _("Rue Mercière 8, from tomorrow noon"), Decimal("0")),
+            ),
+            ("transfer", "card-eu"),
+        ),
+    )
+}
+DEFAULT = "br"
+
+
+def store_of(request) -> Store:
+    """The store the visitor chose; without a choice, the first one."""
+    session = getattr(request, "session", None)
+    code = session.get(SESSION_KEY) if session is not None else None
+    return STORES.get(code or DEFAULT, STORES[DEFAULT])
+
+
+def store_by_currency(currency: str | None) -> Store:
+    return next((store for store in STORES.values() if store.currency == currency), STORES[DEFAULT])
+
+
+def checkout_countries(request) -> Iterable[str]:
+    """Setting CHECKOUT_COUNTRIES: a store ships to its own countries."""
+    return store_of(request).countries
+
+
+def checkout_payment_methods(request, methods: Iterable) -> list:
+    """Setting CHECKOUT_PAYMENT_METHODS: a store's own ways to pay.
+
+    Cash only when the goods are picked up, an invoice only for people we know.
+    """
+    from oscar_fulfillment.checkout.utils import CheckoutSessionData
+
+    offered = set(store_of(request).payment_methods)
+    if CheckoutSessionData(request).shipping_method_code(request.basket) != "ch-pickup":
+        offered.discard("cash-pickup")
+    if not request.user.is_authenticated:
+        offered.discard("invoice-ch")
+    return [method for method in methods if method.code in offered]
