@@ -122,7 +122,7 @@ class Shop:
         wait_for(lambda: len(self.workers()) >= 2, 30, "workers are up")
 
     def said(self) -> str:
-        return self.log.read_text()
+        return self.log.read_text() if self.log.exists() else ""
 
     def leader(self) -> int:
         """The cluster's first process, whose id is the group's."""
