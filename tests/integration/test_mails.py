@@ -130,7 +130,7 @@ def test_the_confirmation_says_that_the_order_waits_and_how_to_pay():
     assert "Awaiting payment" in letter.body
     assert f"give the order number {order.number} as the reference" in letter.body
     assert "2 × Mug" in letter.body
-    assert '<a href="https://bank.example/pay" rel="nofollow">' in html(letter)
+    assert 'href="https://bank.example/pay" rel="nofollow">' in html(letter)
 
 
 def test_who_has_paid_is_not_asked_to_pay():
@@ -179,7 +179,7 @@ def test_a_shop_without_operators_has_no_problem_at_every_order(settings):
 def test_confirmed_and_awaiting_dispatch():
     factories.released_order(currency="CHF")
     letter = sent(messages.ORDER_CONFIRMED)
-    assert "confirmed and awaiting dispatch" in letter.subject
+    assert letter.subject.endswith("is confirmed and awaiting dispatch")
     assert "confirmed and awaiting dispatch" in letter.body
 
 
@@ -210,8 +210,8 @@ def test_each_mail_tells_of_the_parcels_that_left_with_it(team):
     outbox.drain()
     shipping.dispatch_order(order=order, actor=team, carrier="other", tracking_code="TWO")
     outbox.drain()
-    first, second = [m.body for m in mail.outbox if "on its way" in m.body]
-    assert "A part of your order" in first
+    first, second = [m.body for m in mail.outbox if m.subject.endswith("on its way")]
+    assert "A part of your order has left" in first
     assert ("ONE" in first, "TWO" in first, "1 × Cup" in first) == (True, False, True)
     assert ("ONE" in second, "TWO" in second, "2 × Cup" in second) == (False, True, True)
 
@@ -238,7 +238,7 @@ def test_a_note_reaches_the_customer_escaped(order, team):
     letter = sent(messages.CUSTOMER_NOTE)
     assert HOSTILE in letter.body
     assert "<script>" not in html(letter)
-    assert '<a href="https://x.example/a"' in html(letter)
+    assert 'href="https://x.example/a"' in html(letter)
 
 
 def test_an_internal_note_is_not_mailed(order, team):
@@ -261,13 +261,12 @@ def test_hostile_names_and_titles_are_escaped_in_html_and_plain_in_text():
 
 @pytest.mark.parametrize("separator", ["\r\n", "\n", "\r", "\x0b", "\x0c", "\x85", "\u2028"])
 def test_nothing_gets_a_header_into_the_subject(separator):
-    site = get_model("sites", "Site").objects.get_current()
-    site.name = f"Shop{separator}Bcc: evil@example.com"
     order = factories.placed_order()
-    order.notes.create(note_type="Customer", message="Hi")
-    given = mails.render(messages.CUSTOMER_NOTE, order, {"note_id": order.notes.get().pk}, site)
-    assert given["subject"].startswith(f"Order {order.number}: ")
-    assert len(given["subject"].splitlines()) == 1
+    get_model("order", "Order").objects.filter(pk=order.pk).update(number=f"T1{separator}Bcc: evil@example.com")
+    letter = sent(messages.ORDER_PLACED)
+    assert letter.subject.startswith("We have received your order T1")
+    assert len(letter.subject.splitlines()) == 1
+    assert letter.message()["Bcc"] is None
 
 
 @pytest.mark.parametrize("address", ["ana@example.com\nBcc: evil@example.com", "nobody", "", "a@b@c"])
