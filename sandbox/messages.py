@@ -156,7 +156,9 @@ class _Visible(HTMLParser):
             self.found.append((self.getpos()[0], data))
 
 
-_MARKED = re.compile(r"{%\s*(blocktrans(?:late)?|comment)\b.*?{%\s*end\1\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<!--.*?-->", re.DOTALL)
+_MARKED = re.compile(
+    r"{%\s*(blocktrans(?:late)?|comment)\b.*?{%\s*end\1\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<!--.*?-->", re.DOTALL
+)
 #: Names and codes that are the same in every language.
 _SAME = {"CSV", "SKU", "NF-e", "EAN", "PDF", "DANFE", "CPF", "CNPJ", "Oscar", "CEP", "UF", "JavaScript", "DOCTYPE"}
 

@@ -162,7 +162,7 @@ def main(argv: list[str] | None = None) -> int:
 
     running = services(options.host, options.port, known)
     ended = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_args: ended.append(True))
     try:
         for service in running:

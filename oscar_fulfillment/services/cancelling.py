@@ -42,7 +42,7 @@ def cancel_effect(steps: Sequence[Step]) -> None:
             )
             continue
         going.append(step)
-        if step.subject.is_payable():
+        if step.subject.is_payable() and CANCEL_PAYMENT.action in step.machines["payment"].transitions:
             step.moves = [*step.moves, CANCEL_PAYMENT]
             step.targets["payment"] = "cancelled"
         elif step.subject.payment_status in ("paid", "partially_refunded"):
