@@ -2,14 +2,16 @@
 
 import logging
 import smtplib
+import threading
 
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.db import connection
 from django.utils import translation
 from oscar.core.loading import get_model
 
-from oscar_fulfillment import signals
+from oscar_fulfillment import checks, signals
 from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnavailable
 from oscar_fulfillment.models import LaneHealth, OrderFulfillment, OutboundMessage
@@ -169,6 +171,7 @@ def test_operators_come_from_our_setting_before_the_managers(settings):
 
 def test_a_shop_without_operators_has_no_problem_at_every_order(settings):
     settings.MANAGERS = []
+    assert [warning.id for warning in checks.check_mails()] == ["oscar_fulfillment.W030"]
     order = factories.placed_order()
     outbox.drain()
     assert [m.to for m in mail.outbox] == [["ana@example.com"]]
@@ -421,7 +424,8 @@ def test_a_text_of_the_shop_wins_and_an_empty_one_switches_the_mail_off(order):
     types = get_model("communication", "CommunicationEventType").objects
     types.filter(code=messages.ORDER_PLACED).update(
         email_subject_template="Merci {{ order.number }}",
-        email_body_template="{% load fulfillment_customer %}{% order_journey order as j %}{{ j.status_label }} {{ status_url }}",
+        email_body_template="{% load fulfillment_customer %}{% order_journey order as j %}{{ j.status_label }} "
+        "{{ status_url }}",
         email_body_html_template="",
     )
     types.filter(code=messages.OPERATOR_NEW_ORDER).update(
@@ -441,6 +445,31 @@ def test_event_types_are_made_once_and_what_the_shop_wrote_stays():
     assert sorted(types.values_list("code", flat=True)) == sorted(mails.EVENT_TYPES)
     assert types.get(code=messages.CUSTOMER_NOTE).name == "Ours"
     assert all(t.is_order_related() for t in types.all())
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_processes_that_start_together_make_each_event_type_once():
+    assert connection.vendor == "postgresql", "this test needs DB=postgres; deselect it with -m 'not postgres'"
+    barrier, failures = threading.Barrier(6), []
+
+    def start():
+        try:
+            barrier.wait()
+            mails.ensure_event_types()
+        except Exception as error:
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=start) for _number in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    codes = get_model("communication", "CommunicationEventType").objects.values_list("code", flat=True)
+    assert sorted(codes) == sorted(mails.EVENT_TYPES)
 
 
 @pytest.mark.parametrize("kind", list(mails.EVENT_TYPES))
