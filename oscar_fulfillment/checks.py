@@ -172,3 +172,17 @@ def _sqlite() -> Iterator[CheckMessage]:
             hint='DATABASES[...]["OPTIONS"]["timeout"] = 20',
             id="oscar_fulfillment.W023",
         )
+
+
+@register()
+def check_mails(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Somebody must get the mail with everything at each order."""
+    if fulfillment_settings.OPERATOR_EMAILS or django_settings.MANAGERS:
+        return []
+    return [
+        Warning(
+            "Nobody gets the mail with everything at each order.",
+            hint='Name addresses in OSCAR_FULFILLMENT["OPERATOR_EMAILS"] or in MANAGERS.',
+            id="oscar_fulfillment.W030",
+        )
+    ]

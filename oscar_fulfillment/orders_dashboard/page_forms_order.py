@@ -75,6 +75,11 @@ class CancelForm(_OverrideForm):
     danger = True
 
     reason = reason_field(gettext_lazy("Why is it cancelled?"), required=True)
+    tell_reason = forms.BooleanField(
+        label=gettext_lazy("Show this reason to the customer"),
+        required=False,
+        help_text=gettext_lazy("In the mail and on the customer's page. Otherwise only the team reads it."),
+    )
     notify = mail_field(gettext_lazy("Tell the customer by mail?"))
 
     def prepare(self) -> None:
@@ -104,7 +109,11 @@ class CancelForm(_OverrideForm):
     def save(self, **common: Any) -> StatusChange:
         typed = self.cleaned_data
         return cancelling.cancel_order(
-            reason=typed["reason"], override=self.overrides, notify=typed["notify"] == "yes", **common
+            reason=typed["reason"],
+            override=self.overrides,
+            notify=typed["notify"] == "yes",
+            tell_reason=typed["tell_reason"],
+            **common,
         )
 
 

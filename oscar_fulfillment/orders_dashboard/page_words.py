@@ -58,6 +58,7 @@ MESSAGE_STATUS = {
 
 PROBLEMS = {
     "refund_due": gettext_lazy("The order was cancelled although its payment is in: pay it back."),
+    "mail_failed": gettext_lazy("A mail could not be sent. Send it again below, or tell the customer another way."),
 }
 
 SHIPMENT_TONES = {

@@ -281,3 +281,16 @@ def test_a_journey_costs_few_queries(django_assert_max_num_queries, team):
         assert order_journey(again) is journey
     with django_assert_max_num_queries(0):
         assert order_status(again).status == "completed"
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_the_clerk_says_whether_the_customer_reads_why_an_order_is_cancelled(client, told):
+    order = factories.placed_order()
+    client.force_login(factories.staff_user("*"))
+    url = f"/dashboard/orders/{order.number}/step/cancel/"
+    form = client.get(url).context["form"]
+    typed = {name: form[name].value() for name in ("version", "key")} | {"reason": "Sold out", "notify": "no"}
+    answer = client.post(url, typed | ({"tell_reason": "on"} if told else {}))
+    assert answer.status_code in (204, 302), answer.content.decode()
+    client.logout()
+    assert ("Sold out" in read(client, order)) == told
