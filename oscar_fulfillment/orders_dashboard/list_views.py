@@ -223,7 +223,9 @@ class FulfillmentOrderListMixin:
             request.POST = request.POST.copy()  # type: ignore[assignment]
             request.POST.setdefault("key", new_key())  # type: ignore[attr-defined]
             return self._act(request, step)
-        if not (user_may(request.user, "cancel") if key == "cancelled" else request.user.has_perm("order.change_order")):
+        if not (
+            user_may(request.user, "cancel") if key == "cancelled" else request.user.has_perm("order.change_order")
+        ):
             raise PermissionDenied
         try:
             ids = [pk for pk, _number in self._chosen(request)]

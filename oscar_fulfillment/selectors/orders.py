@@ -93,9 +93,7 @@ def read_offer(user: Any, numbers: Sequence[str] = ()) -> Offer:
         parts.append(
             fulfillments_for_user(user)
             .filter(number__in=numbers)
-            .values_list(
-                Value("exact", text), Cast("pk", BigIntegerField()), F("number"), F("number"), Value("", text)
-            )
+            .values_list(Value("exact", text), Cast("pk", BigIntegerField()), F("number"), F("number"), Value("", text))
         )
     rows = list(methods.union(*parts, all=True))
     found = [Method(pk, code, name, kind == MANUAL) for tag, pk, code, name, kind in rows if tag == "method"]

@@ -240,7 +240,9 @@ def _move(job: BulkJob, items: Sequence[BulkJobItem]) -> None:
     except FulfillmentError as error:
         _blame(job, items, [Reason("refused", str(error))], error)
     except IntegrityError as error:
-        _blame(job, items, [Reason("conflict", _("Changed by somebody else at the same moment."), _("Try again"))], error)
+        _blame(
+            job, items, [Reason("conflict", _("Changed by somebody else at the same moment."), _("Try again"))], error
+        )
     except DatabaseError:
         # A deadlock or a lost connection: nothing is done, the chunk is tried again by whoever comes next.
         raise
@@ -268,9 +270,7 @@ def _blame(job: BulkJob, items: Sequence[BulkJobItem], reasons: Sequence[Reason]
 
 def _refuse(item: BulkJobItem, reasons: Sequence[Reason]) -> None:
     item.status = BulkJobItem.REFUSED
-    item.reasons = [
-        {"code": r.code, "message": str(r.message), "remedy": str(r.remedy), "url": r.url} for r in reasons
-    ]
+    item.reasons = [{"code": r.code, "message": str(r.message), "remedy": str(r.remedy), "url": r.url} for r in reasons]
 
 
 def _mark(items: Sequence[BulkJobItem]) -> None:

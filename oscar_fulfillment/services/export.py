@@ -69,9 +69,7 @@ def stream_orders(
 def _cells(rows: Sequence[dict[str, Any]]) -> Iterator[list[str]]:
     ids = [row["order_id"] for row in rows]
     items = _items(ids)
-    tracking = _joined(
-        Shipment._default_manager.filter(fulfillment__in=ids).exclude(tracking_code=""), "tracking_code"
-    )
+    tracking = _joined(Shipment._default_manager.filter(fulfillment__in=ids).exclude(tracking_code=""), "tracking_code")
     invoices = _invoices(ids)
     for row in rows:
         flow = get_flow(row["flow"])
