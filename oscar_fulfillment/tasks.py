@@ -17,7 +17,10 @@ from .core.queue import Every
 
 logger = logging.getLogger("oscar_fulfillment.tasks")
 
-SCHEDULES: list[Every] = [Every("sweep", "oscar_fulfillment.tasks.sweep", minutes=1)]
+SCHEDULES: list[Every] = [
+    Every("sweep", "oscar_fulfillment.tasks.sweep", minutes=1),
+    Every("holds", "oscar_fulfillment.tasks.expire_holds", minutes=1),
+]
 
 
 def drain_outbox() -> dict[str, int]:
@@ -82,3 +85,10 @@ def heartbeat() -> None:
     """The workers' answer to the watchdog, and a sweep on the way."""
     queue.taken(queue.HEARTBEAT)
     sweep()
+
+
+def expire_holds() -> int:
+    """End the holds whose time is over."""
+    from .services import holds
+
+    return holds.expire_holds()

@@ -7,6 +7,7 @@ burn the machine), and all of them end with this one. Standard library only.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
@@ -56,10 +57,8 @@ class Service:
     def signal(self, number: int) -> None:
         if self.process is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def stop(services: list[Service]) -> None:
@@ -69,10 +68,8 @@ def stop(services: list[Service]) -> None:
     deadline = time.monotonic() + PATIENCE
     for service in services:
         if service.process is not None:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 service.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
         service.signal(signal.SIGKILL)
 
 
@@ -92,7 +89,7 @@ def prepare() -> set[str]:
     """Translations, tables, demo data: each only does what is missing. Returns the commands that exist."""
     from .messages import compile_all
 
-    compile_all(ROOT)
+    compile_all()
     known = commands()
     manage("migrate", "--no-input", "--verbosity", "0")
     if "fulfillment_setup" in known:
@@ -165,7 +162,7 @@ def main(argv: list[str] | None = None) -> int:
 
     running = services(options.host, options.port, known)
     ended = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_args: ended.append(True))
     try:
         for service in running:

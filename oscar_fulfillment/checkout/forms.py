@@ -44,7 +44,7 @@ class AddressRulesMixin:
         except ImportError:
             return forms.ChoiceField(label=label, choices=blank + list(addresses.STATES.items()))
         field = BRStateChoiceField(label=label)
-        field.choices = blank + list(field.choices)
+        field.widget.choices = blank + list(addresses.STATES.items())
         return field
 
     def clean(self):

@@ -68,15 +68,17 @@ class OrderFulfillment(Tracked):
             ("share_view", _("Can share saved views")),
             ("manage_messages", _("Can send messages again")),
         ]
-        # Newest first in every queue and behind every filter: each index ends in the keyset (placed_at, order). Lists of
-        # statuses are read as one walk per status and merged, see ``selectors.scans``.
+        # Newest first in every queue and behind every filter: each index ends in the keyset (placed_at, order). Lists
+        # of statuses are read as one walk per status and merged, see ``selectors.scans``.
         indexes = [
             models.Index(fields=["-placed_at", "-order"], name="fulfillment_placed"),
             models.Index(fields=["shipping_status", "-placed_at", "-order"], name="fulfillment_shipping"),
             models.Index(fields=["payment_status", "-placed_at", "-order"], name="fulfillment_payment"),
             models.Index(fields=["payment_status", "shipping_status", "-placed_at", "-order"], name="fulfillment_pair"),
             models.Index(fields=["flow", "shipping_status", "-placed_at", "-order"], name="fulfillment_flow"),
-            models.Index(fields=["payment_method", "payment_status", "-placed_at", "-order"], name="fulfillment_method"),
+            models.Index(
+                fields=["payment_method", "payment_status", "-placed_at", "-order"], name="fulfillment_method"
+            ),
             models.Index(fields=["currency", "-placed_at", "-order"], name="fulfillment_currency"),
             models.Index(
                 fields=["-placed_at", "-order"], name="fulfillment_on_hold", condition=models.Q(hold_count__gt=0)

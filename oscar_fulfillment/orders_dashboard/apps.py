@@ -5,10 +5,8 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from django.urls import path
 from oscar.apps.dashboard.orders.apps import OrdersDashboardConfig as OscarOrdersDashboardConfig
-
-#: Modules with our URL patterns: ``<name>()`` in ``orders_dashboard/<name>.py``, asked in this order.
-URL_SETS = ("list_urls", "page_urls")
 
 
 class FulfillmentOrdersDashboardMixin:
@@ -30,39 +28,42 @@ class FulfillmentOrdersDashboardMixin:
         super().ready()  # type: ignore[misc]
         for attribute, name in self.our_views.items():
             for module in (f"{self.name}.views", f"{__package__}.views"):  # type: ignore[attr-defined]
-                try:
-                    view = getattr(import_module(module), name, None)
-                except ModuleNotFoundError as error:
-                    if error.name != module:
-                        raise
-                    view = None
-                if view is not None:
+                if view := getattr(_import(module), name, None):
                     setattr(self, attribute, view)
                     break
 
     def configure_permissions(self) -> None:
-        super().configure_permissions()  # type: ignore[misc]
-        # Who may look at Oscar's list may open our pages; what can be *done* there is asked in each view.
-        for pattern in self.our_urls():
-            self.permissions_map.setdefault(pattern.name, self.permissions_map["order-list"])  # type: ignore[attr-defined]
+        from .list_urls import list_permissions
+        from .page_urls import page_permissions
 
-    def our_urls(self) -> list[Any]:
-        """Our patterns that Oscar does not have."""
-        patterns: list[Any] = []
-        for name in URL_SETS:
-            try:
-                module = import_module(f"{__package__}.{name}")
-            except ModuleNotFoundError as error:
-                if error.name != f"{__package__}.{name}":
-                    raise
-                continue
-            patterns += getattr(module, name)()
-        return patterns
+        super().configure_permissions()  # type: ignore[misc]
+        # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
+        self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
+        self.permissions_map |= page_permissions(self.permissions_map["order-detail"])
 
     def get_urls(self) -> list[Any]:
-        # Ours first: Oscar's "<number>/" would take any word for an order number.
-        ours = self.post_process_urls(self.our_urls())  # type: ignore[attr-defined]
-        return [*ours, *super().get_urls()]  # type: ignore[misc]
+        from .list_urls import list_urls
+        from .page_urls import page_urls
+
+        config: Any = self
+        urls = [
+            path("", config.order_list_view.as_view(), name="order-list"),
+            path("statistics/", config.order_stats_view.as_view(), name="order-stats"),
+            # Before the page: its "<number>/" takes any word for an order number.
+            *list_urls(),
+            *page_urls(config.order_detail_view, config.line_detail_view, config.shipping_address_view),
+        ]
+        return config.post_process_urls(urls)
+
+
+def _import(module: str) -> Any:
+    """The module, or None where a store has none of that name. A mistake inside it is raised."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
 
 
 class OrdersDashboardConfig(FulfillmentOrdersDashboardMixin, OscarOrdersDashboardConfig):

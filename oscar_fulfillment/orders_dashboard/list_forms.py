@@ -1,4 +1,4 @@
-"""The filters of the order list: what a URL may say, read once, for the page, the export, bulk steps and saved views."""
+"""The filters of the order list: what a URL may say, read once, for page, export, bulk steps and saved views."""
 
 from __future__ import annotations
 
@@ -184,13 +184,17 @@ class FilterForm(forms.Form):
         """What is asked for as (key, value) pairs, without the place in the list: for links and saved views."""
         found = []
         for key in self.fields:
-            if key in PLACE_KEYS or key == "sort" and self.newest_first or key == "queue" and self.queue_name == ALL:
+            if key in PLACE_KEYS or self._default(key):
                 continue
             value = self.cleaned_data.get(key)
             for one in value if isinstance(value, list) else [value]:
                 if one:
                     found.append((key, one.isoformat() if isinstance(one, datetime.date) else str(one)))
         return found
+
+    def _default(self, key: str) -> bool:
+        """Whether a key that is left out means what is asked for."""
+        return self.newest_first if key == "sort" else key == "queue" and self.queue_name == ALL
 
     def query(self, **changes: Any) -> str:
         """The filters as a query string; ``changes`` replace or (None) leave out keys."""

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import URLPattern, path
 
-from . import bulk_views, export_views, saved_view_views
+
+def list_permissions(order_list: Any) -> dict[str, Any]:
+    """``permissions_map`` entries for our names: the same as Oscar's ``order-list``."""
+    return {pattern.name: order_list for pattern in list_urls() if pattern.name}
 
 
 def list_urls() -> list[URLPattern]:
     """Two words each, so that no order number is in their way."""
+    from . import bulk_views, export_views, saved_view_views
+
     return [
         path("list/export/", export_views.ExportView.as_view(), name="order-export"),
         path("list/views/", saved_view_views.SavedViewsView.as_view(), name="order-views"),

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
 from types import SimpleNamespace
+from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied

@@ -3,6 +3,9 @@
 from oscar.apps.dashboard.orders import views as oscar_views
 
 from .list_views import FulfillmentOrderListMixin
+from .page_views import OrderDetailView
+
+__all__ = ["OrderDetailView", "OrderListView"]
 
 
 class OrderListView(FulfillmentOrderListMixin, oscar_views.OrderListView):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PASSWORD = "sandbox"  # noqa: S105 (a demo shop)
+PASSWORD = "sandbox"
 ALL = "*"
 
 
@@ -23,7 +23,14 @@ class Login:
 
 # Codenames of the permissions of each role; see the contract of oscar_fulfillment.permissions.
 ROLES: dict[str, tuple[str, ...]] = {
-    "clerk": ("view_orderfulfillment", "release_order", "hold_order", "cancel_order", "annotate_order", "export_orders"),
+    "clerk": (
+        "view_orderfulfillment",
+        "release_order",
+        "hold_order",
+        "cancel_order",
+        "annotate_order",
+        "export_orders",
+    ),
     "warehouse": ("view_orderfulfillment", "dispatch_order", "deliver_order", "hold_order", "annotate_order"),
     "finance": ("view_orderfulfillment", "approve_payment", "invoice_order", "annotate_order", "export_orders"),
     "manager": (ALL,),
@@ -35,7 +42,15 @@ LOGINS: tuple[Login, ...] = (
     Login("clerk@example.com", "Caio", "Duarte", "clerk: releases, holds, cancels", "clerk", True),
     Login("finance@example.com", "Fabienne", "Rochat", "finance: approves payments, invoices", "finance", True),
     Login("warehouse@example.com", "Wanda", "Ferraz", "warehouse: dispatches, marks as delivered", "warehouse", True),
-    Login("partner@example.com", "Pavel", "Orlov", "partner: sees only the orders of the Russian store", "partner", False, "ru"),
+    Login(
+        "partner@example.com",
+        "Pavel",
+        "Orlov",
+        "partner: sees only the orders of the Russian store",
+        "partner",
+        False,
+        "ru",
+    ),
     Login("admin@example.com", "Ada", "Silveira", "superuser", "", True),
     Login("customer@example.com", "Clara", "Menezes", "a customer with orders of her own"),
 )
