@@ -64,8 +64,8 @@ messages: $(VENV)/.sandbox ## Bring the translations up to date and compile them
 	$(PY) -m sandbox.messages compile
 	$(PY) -m sandbox.messages check
 
-docs: $(VENV)/.sandbox ## Draw the state machines into docs/states.md
-	$(PY) sandbox/manage.py fulfillment_diagrams --built-in --output docs/states.md $(ARGS)
+docs: $(VENV)/.sandbox ## Write the pages of docs/ that are made from the code
+	$(PY) -m sandbox.docs
 
 lock: ## Write uv.lock and requirements/*.txt from pyproject.toml (needs uv)
 	uv lock --fork-strategy fewest $(ARGS)

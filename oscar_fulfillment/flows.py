@@ -237,6 +237,7 @@ RECORDS: dict[tuple[str, str], Any] = {
     ("document", "print"): _("Printed"),
     ("shipment", "change_tracking"): _("Tracking code changed"),
     ("message", "mail_failed"): _("Mail not sent"),
+    ("message", "mail_sent"): _("Mail sent after all"),
     ("problem", "resolve_problem"): _("Problem settled"),
 }
 

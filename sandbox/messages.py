@@ -1,8 +1,9 @@
-"""The translations, with Babel alone (no gettext tools): ``python -m sandbox.messages compile|update|check``.
+"""The translations, by Babel; no gettext tools needed.
 
-compile  write a ``.mo`` beside every ``.po`` that is newer
-update   read the texts out of Python and templates into the ``.po`` files; what went is dropped
-check    fail when a text is missing, untranslated or loses a placeholder in one of the languages
+``python -m sandbox.messages update``   takes new strings from the sources into every .po file
+``python -m sandbox.messages check``    fails for a string that is missing, empty, fuzzy, or has other placeholders,
+                                        and for text in a template that is not marked
+``python -m sandbox.messages compile``  writes the .mo files
 """
 
 from __future__ import annotations
@@ -12,127 +13,183 @@ import re
 import sys
 from collections.abc import Iterator
 from datetime import UTC, datetime
+from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 
-from babel.messages.catalog import Catalog, Message
-from babel.messages.extract import DEFAULT_KEYWORDS, extract
+from babel.messages import Catalog
+from babel.messages.extract import DEFAULT_KEYWORDS, extract, extract_python
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
-from django.utils.translation.template import templatize
 
 ROOT = Path(__file__).resolve().parent.parent
 LANGUAGES = ("pt", "fr", "ru")
-# Where the catalogues are -> the packages whose texts they hold.
-CATALOGUES = {
-    "locale": ("oscar_fulfillment", "oscar_incidents", "oscar_disputes"),
-    "sandbox/locale": ("sandbox",),
+#: Where the catalogs are -> what they translate.
+CATALOGS = {
+    ROOT / "locale": [ROOT / "oscar_fulfillment", ROOT / "oscar_incidents", ROOT / "oscar_disputes"],
+    ROOT / "sandbox" / "locale": [ROOT / "sandbox"],
 }
-LAZY = {
+#: Django's names beside Babel's own: (context position), singular, plural.
+KEYWORDS: dict[str, Any] = DEFAULT_KEYWORDS | {
     "gettext_lazy": None,
+    "gettext_noop": None,
     "ngettext_lazy": (1, 2),
+    "pgettext": ((1, "c"), 2),
     "pgettext_lazy": ((1, "c"), 2),
+    "npgettext": ((1, "c"), 2, 3),
     "npgettext_lazy": ((1, "c"), 2, 3),
 }
-KEYWORDS = {**DEFAULT_KEYWORDS, **LAZY}
-PLACEHOLDER = re.compile(r"%\(\w+\)[sd]|\{\w*\}")
+_PLACEHOLDER = re.compile(r"%\((\w+)\)[sd]|\{(\w*)\}|%%")
 
 
-def texts(package: Path) -> Iterator[tuple[str, str | tuple[str, ...], str | None, list[str]]]:
-    """Yield (where, message or messages, context, comments) for all texts of a package."""
-    for path in sorted(package.rglob("*")):
-        if path.suffix not in (".py", ".html", ".txt") or "var" in path.relative_to(package).parts:
-            continue
-        source = path.read_text("utf-8")
-        if path.suffix != ".py":
-            # Django turns a template into something that reads as Python once it is not indented any more.
-            source = "\n".join(line.lstrip() for line in templatize(source, origin=str(path)).splitlines())
-        found = extract("python", io.BytesIO(source.encode()), KEYWORDS, comment_tags=("Translators:",))
-        for _line, message, comments, context in found:
-            yield path.relative_to(package.parent).as_posix(), message, context, comments
+def extract_template(fileobj: Any, keywords: Any, comment_tags: Any, options: Any) -> Iterator[Any]:
+    """Django templates: Django's own templatize() makes them look like Python, line by line."""
+    from django.utils.translation.template import templatize
+
+    source = templatize(fileobj.read().decode())
+    # Indentation means nothing in a template but would stop Python's tokenizer.
+    flat = "\n".join(line.lstrip() for line in source.split("\n"))
+    yield from extract_python(io.BytesIO(flat.encode()), keywords, comment_tags, {"encoding": "utf-8"})
 
 
-def template_catalogue(packages: tuple[str, ...], root: Path = ROOT) -> Catalog:
-    """All texts of the packages, untranslated."""
-    catalogue = Catalog(charset="utf-8")
-    for package in packages:
-        for where, message, context, comments in texts(root / package):
-            catalogue.add(message, locations=[(where, None)], auto_comments=comments, context=context)
-    return catalogue
+def extracted(folders: list[Path]) -> Catalog:
+    """Every marked string below these folders."""
+    catalog = Catalog(project="django-oscar-fulfillment", charset="utf-8")
+    for folder in folders:
+        for path in sorted(folder.rglob("*")):
+            if path.suffix not in (".py", ".html", ".txt") or "var" in path.relative_to(ROOT).parts:
+                continue
+            method: Any = "python" if path.suffix == ".py" else extract_template
+            with path.open("rb") as file:
+                for line, message, comments, context in extract(
+                    method, file, KEYWORDS, comment_tags=("Translators:",), strip_comment_tags=True
+                ):
+                    if message and message != ("", ""):
+                        place = [(path.relative_to(ROOT).as_posix(), line)]
+                        catalog.add(message, None, place, auto_comments=comments, context=context)
+    return catalog
 
 
-def po_path(folder: str, language: str, root: Path = ROOT) -> Path:
-    return root / folder / language / "LC_MESSAGES" / "django.po"
+def _path(root: Path, language: str) -> Path:
+    return root / language / "LC_MESSAGES" / "django.po"
 
 
-def read(path: Path, language: str) -> Catalog:
+def _read(path: Path, language: str) -> Catalog:
     if not path.exists():
-        return Catalog(locale=language, charset="utf-8")
+        return Catalog(locale=language, project="django-oscar-fulfillment", charset="utf-8")
     with path.open("rb") as file:
         return read_po(file, locale=language)
 
 
-def update(root: Path = ROOT) -> int:
-    """Bring the ``.po`` files up to date with the sources. Returns how many texts wait for a translation."""
-    waiting = 0
-    for folder, packages in CATALOGUES.items():
-        template = template_catalogue(packages, root)
+def update() -> None:
+    """Bring every .po file up to date; what is gone is dropped, what is new is empty."""
+    for root, folders in CATALOGS.items():
+        template = extracted(folders)
         for language in LANGUAGES:
-            path = po_path(folder, language, root)
-            catalogue = read(path, language)
-            catalogue.update(template, no_fuzzy_matching=True, update_header_comment=False)
-            catalogue.obsolete.clear()
-            catalogue.header_comment = f"# {language}: texts of {', '.join(packages)}"
-            catalogue.project, catalogue.version, catalogue.fuzzy = "django-oscar-fulfillment", "1", False
-            # The time of the run would make a change of every run.
-            catalogue.creation_date = catalogue.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
+            path = _path(root, language)
+            catalog = _read(path, language)
+            catalog.update(template, no_fuzzy_matching=True)
+            catalog.obsolete.clear()
+            catalog.fuzzy = False
+            catalog.header_comment = f"# {catalog.locale.english_name} translations for django-oscar-fulfillment."  # type: ignore[union-attr]
+            # A fixed date: an update that finds nothing new leaves the file as it is.
+            catalog.creation_date = catalog.revision_date = datetime(2026, 1, 1, tzinfo=UTC)
+            catalog.last_translator = catalog.msgid_bugs_address = catalog.copyright_holder = ""
             path.parent.mkdir(parents=True, exist_ok=True)
             with path.open("wb") as file:
-                write_po(file, catalogue, width=110, sort_output=True, omit_header=False)
-            waiting += sum(1 for message in catalogue if message.id and not is_translated(message))
-    return waiting
+                # No line numbers: they would make every change of a source a change of three catalogs.
+                write_po(file, catalog, width=120, sort_output=True, include_lineno=False)
 
 
-def is_translated(message: Message) -> bool:
-    if message.fuzzy:
-        return False
-    return all(message.string) if isinstance(message.string, (list, tuple)) else bool(message.string)
-
-
-def problems(root: Path = ROOT) -> list[str]:
-    """What is wrong with the translations, one line each."""
+def problems() -> list[str]:
+    """What keeps the translations from being complete."""
     found = []
-    for folder, packages in CATALOGUES.items():
-        template = template_catalogue(packages, root)
+    for root, folders in CATALOGS.items():
+        template = extracted(folders)
         for language in LANGUAGES:
-            catalogue = read(po_path(folder, language, root), language)
-            for wanted in template:
-                if not wanted.id:
-                    continue
-                ids = wanted.id if isinstance(wanted.id, (list, tuple)) else (wanted.id,)
-                message = catalogue.get(ids[0], wanted.context)
-                label = f"{folder} {language}: {ids[0][:70]!r}"
-                if message is None or not is_translated(message):
-                    found.append(f"{label} is not translated")
-                    continue
-                strings = message.string if isinstance(message.string, (list, tuple)) else (message.string,)
-                lost = set(PLACEHOLDER.findall(ids[-1])) ^ set(PLACEHOLDER.findall(strings[-1]))
-                if lost:
-                    found.append(f"{label}: placeholders differ: {', '.join(sorted(lost))}")
+            catalog = _read(_path(root, language), language)
+            for message in template:
+                if message.id:
+                    found += [f"{language}: {problem}" for problem in _problems(catalog, message)]
     return found
 
 
-def compile_all(root: Path = ROOT) -> int:
-    """Write a ``.mo`` beside every ``.po`` that is newer. Returns how many were written."""
+def _problems(catalog: Catalog, message: Any) -> list[str]:
+    own = catalog.get(message.id, context=message.context)
+    first = message.id if isinstance(message.id, str) else message.id[0]
+    strings = [own.string] if own and isinstance(own.string, str) else list(own.string) if own else []
+    if not strings or not all(strings) or (not isinstance(message.id, str) and len(strings) < catalog.num_plurals):
+        return [f"not translated: {first!r} ({message.locations[0][0]})"]
+    if own.fuzzy:
+        return [f"fuzzy: {first!r}"]
+    ids = [message.id] if isinstance(message.id, str) else list(message.id)
+    wanted = {name for text in ids for name in _names(text)}
+    wrong = [text for text in strings if not _names(text) <= wanted]
+    # A singular may leave the number out; every other placeholder must be there.
+    lost = [text for text in strings if len(strings) == 1 and _names(text) != wanted]
+    return [f"other placeholders: {first!r} -> {text!r}" for text in {*wrong, *lost}]
+
+
+def _names(text: str) -> set[str]:
+    return {named or braced for named, braced in _PLACEHOLDER.findall(text) if named or braced}
+
+
+class _Visible(HTMLParser):
+    """The text of a template that a person would read: between tags, and in the attributes that are read out."""
+
+    ATTRIBUTES = ("title", "alt", "aria-label", "placeholder", "label")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: list[tuple[int, str]] = []
+        self.hidden = 0
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.hidden += tag in ("script", "style")
+        self.found += [(self.getpos()[0], v) for k, v in attrs if k in self.ATTRIBUTES and v]
+
+    def handle_endtag(self, tag: str) -> None:
+        self.hidden -= tag in ("script", "style")
+
+    def handle_data(self, data: str) -> None:
+        if not self.hidden:
+            self.found.append((self.getpos()[0], data))
+
+
+_MARKED = re.compile(
+    r"{%\s*(blocktrans(?:late)?|comment)\b.*?{%\s*end\1\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<!--.*?-->", re.DOTALL
+)
+#: Names and codes that are the same in every language.
+_SAME = {"CSV", "SKU", "NF-e", "EAN", "PDF", "DANFE", "CPF", "CNPJ", "Oscar", "CEP", "UF", "JavaScript", "DOCTYPE"}
+
+
+def unmarked() -> list[str]:
+    """Text of HTML templates that would be shown in English whatever the language."""
+    found = []
+    for folders in CATALOGS.values():
+        for path in sorted(p for folder in folders for p in folder.rglob("*.html") if "var" not in p.parts):
+            parser = _Visible()
+            # Keep the line breaks, so that the line numbers stay right.
+            parser.feed(_MARKED.sub(lambda m: "\n" * m[0].count("\n"), path.read_text()))
+            for line, text in parser.found:
+                words = set(re.findall(r"[^\W\d_]{2,}(?:-[^\W\d_]+)?", re.sub(r"&\w+;", " ", text))) - _SAME
+                if words and not text.strip().startswith(("width=device-width", "oscar.init(")):
+                    found.append(f"not marked: {text.strip()!r} ({path.relative_to(ROOT)}:{line})")
+    return found
+
+
+def compile_all() -> int:
+    """Write a .mo beside every .po that is newer. Returns how many were written."""
     written = 0
-    for folder in ("locale", "oscar_fulfillment", "oscar_incidents", "oscar_disputes", "sandbox"):
-        for source in sorted((root / folder).rglob("LC_MESSAGES/*.po")):
+    for root in CATALOGS:
+        for source in sorted(root.rglob("LC_MESSAGES/*.po")):
             target = source.with_suffix(".mo")
             if target.exists() and target.stat().st_mtime >= source.stat().st_mtime:
                 continue
             with source.open("rb") as file:
-                catalogue = read_po(file)
+                catalog = read_po(file)
             with target.open("wb") as file:
-                write_mo(file, catalogue)
+                write_mo(file, catalog)
             written += 1
     return written
 
@@ -140,16 +197,16 @@ def compile_all(root: Path = ROOT) -> int:
 def main(arguments: list[str]) -> int:
     if arguments == ["compile"]:
         print(f"{compile_all()} translation files compiled")
-    elif arguments == ["update"]:
-        print(f"{update()} texts wait for a translation")
-    elif arguments == ["check"]:
-        found = problems()
-        print("\n".join(found) or "All texts are translated.")
-        return 1 if found else 0
-    else:
-        print(__doc__)
-        return 2
-    return 0
+        return 0
+    if arguments == ["update"]:
+        update()
+        return 0
+    if arguments == ["check"]:
+        found = problems() + unmarked()
+        print("\n".join(found) or "every string is translated", file=sys.stderr if found else sys.stdout)
+        return bool(found)
+    print(__doc__, file=sys.stderr)
+    return 2
 
 
 if __name__ == "__main__":

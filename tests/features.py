@@ -58,7 +58,9 @@ def main() -> int:
         if "-v" in sys.argv:
             for name in tests["browser"] + tests["other"]:
                 print(f"           {name}")
-        failures += [f"{feature} is done but has no {kind} test" for kind in tests if status == "done" and not tests[kind]]
+        failures += [
+            f"{feature} is done but has no {kind} test" for kind in tests if status == "done" and not tests[kind]
+        ]
     failures += [f"a test is marked with the unknown feature {feature}" for feature in collector.tests.keys() - known]
     for failure in failures:
         print(failure, file=sys.stderr)

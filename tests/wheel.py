@@ -42,7 +42,7 @@ for language in ("pt", "fr", "ru"):
 
 
 def run(*command: str, cwd: pathlib.Path = ROOT) -> None:
-    subprocess.run(command, check=True, cwd=cwd)  # noqa: S603
+    subprocess.run(command, check=True, cwd=cwd)
 
 
 def main() -> int:

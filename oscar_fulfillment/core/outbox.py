@@ -73,6 +73,12 @@ def destination(name: str, *, at_most_once: bool = False) -> Callable[[Handler],
     return register
 
 
+def on_dead(hook: Handler) -> Handler:
+    """Let ``hook(message)`` know of every message that is given up; it must stand being told twice of the same."""
+    PUMP.on_dead.append(hook)
+    return hook
+
+
 def enqueue(messages: Iterable[OutboxMessage], order_id: int | None = None) -> int:
     """Write the messages in the caller's transaction and wake the workers when it commits.
 

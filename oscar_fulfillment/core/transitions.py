@@ -10,6 +10,7 @@ constraint in the database.
 
 from __future__ import annotations
 
+import hashlib
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -97,7 +98,13 @@ class Step:
         return self.changes[0] if self.changes else None
 
 
+_USED_KEY = _("This form was already used for another step.")
+
 Effect = Callable[[Sequence[Step]], None]
+
+
+class _LostRace(StaleVersion):
+    """The compare-and-set found another version than was read."""
 
 
 def refusals(step: Step, machine: StateMachine, transition: Transition) -> list[Reason]:
@@ -137,26 +144,35 @@ def apply(
     ``key`` makes the call idempotent, ``expected_version`` refuses it when somebody else was faster.
     Raises :class:`TransitionNotAllowed` (with reasons), :class:`StaleVersion`, or the model's ``DoesNotExist``.
     """
-    try:
-        with transaction.atomic():
-            steps = _run(
-                aggregate, [pk], moves, actor, reason, data, {pk: key}, expected_version, effect, context, lock
-            )
-            if not steps:
-                raise aggregate.model.DoesNotExist(f"no {aggregate.model.__name__} {pk}")  # type: ignore[attr-defined]
-            if steps[0].reasons:
-                raise TransitionNotAllowed(steps[0].reasons)
-            return steps[0]
-    except (StaleVersion, TransitionNotAllowed, IntegrityError):
-        earlier = _first_result(aggregate, pk, key)
-        if earlier is None:
-            raise
-        if earlier.action != moves[0].action:
-            raise FulfillmentError(_("This form was already used for another step.")) from None
-        step = Step(earlier, moves, actor, timezone.now(), {}, key=key, replayed=True)
-        step.subject = getattr(earlier, aggregate.history.subject_field)  # type: ignore[attr-defined]
-        step.changes = [earlier]
-        return step
+    key = _storable(key)
+    while True:
+        try:
+            with transaction.atomic():
+                steps = _run(
+                    aggregate, [pk], moves, actor, reason, data, {pk: key}, expected_version, effect, context, lock
+                )
+                if not steps:
+                    raise aggregate.model.DoesNotExist(f"no {aggregate.model.__name__} {pk}")  # type: ignore[attr-defined]
+                if steps[0].reasons:
+                    raise TransitionNotAllowed(steps[0].reasons)
+                return steps[0]
+        except (FulfillmentError, IntegrityError) as error:
+            # Whatever refused it: a step that was done under this key already has its result.
+            earlier = _first_result(aggregate, pk, key)
+            if earlier is not None:
+                return _replay(aggregate, earlier, moves, actor, key)
+            if not isinstance(error, _LostRace) or lock:
+                raise
+            # Somebody was faster between our read and our write. Ask again under lock: the answer is then either the
+            # reason why it is no longer possible, or (they only wrote a note) it is done.
+            lock = True
+
+
+def _replay(aggregate: Aggregate, earlier: Any, moves: Sequence[Move], actor: Actor, key: str) -> Step:
+    if (earlier.machine, earlier.action) != (moves[0].machine, moves[0].action):
+        raise FulfillmentError(_USED_KEY) from None
+    subject = getattr(earlier, aggregate.history.subject_field)  # type: ignore[attr-defined]
+    return Step(subject, moves, actor, timezone.now(), {}, key=key, changes=[earlier], replayed=True)
 
 
 def apply_many(
@@ -175,10 +191,10 @@ def apply_many(
     ``key`` is shared by the batch: an object that was already moved under it is reported as done, not moved again.
     Keep a batch at 500 or less, since its rows stay locked until the commit.
     """
-    wanted = list(dict.fromkeys(pks))
+    wanted, key = list(dict.fromkeys(pks)), _storable(key)
     with transaction.atomic():
         steps = _run(
-            aggregate, wanted, moves, actor, reason, data, dict.fromkeys(wanted, key), None, effect, context, True
+            aggregate, wanted, moves, actor, reason, data, dict.fromkeys(wanted, key), None, effect, context, True, batch=True
         )
     return steps
 
@@ -195,17 +211,18 @@ def _run(
     effect: Effect | None,
     context: dict[str, Any] | None,
     lock: bool,
+    batch: bool = False,
 ) -> list[Step]:
     now = timezone.now()
     steps = [
         Step(subject, moves, actor, now, dict(context or {}), reason, keys[subject.pk], dict(data or {}))
         for subject in _read(aggregate, pks, lock)
     ]
-    if len(pks) > 1:
+    if batch:
         _mark_replays(aggregate, steps)
     open_steps = []
     for step in steps:
-        if step.replayed:
+        if step.replayed or step.reasons:
             continue
         if expected_version is not None:
             _check_version(aggregate, step.subject, expected_version)
@@ -310,7 +327,7 @@ def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
         updates.append((subject, guard, values))
         messages += step.messages
     if heads.compare_and_set(aggregate.model, updates) != len(steps):
-        raise StaleVersion(_last_change(aggregate, steps[0].subject) if len(steps) == 1 else None)
+        raise _LostRace(_last_change(aggregate, steps[0].subject) if len(steps) == 1 else None)
     history._default_manager.bulk_create(rows)
     if messages:
         outbox.enqueue(messages)
@@ -345,7 +362,17 @@ def _mark_replays(aggregate: Aggregate, steps: Sequence[Step]) -> None:
     keys = {step.key for step in keyed.values()}
     for row in aggregate.history._default_manager.filter(**{f"{name}__in": list(keyed)}, idempotency_key__in=keys):
         step = keyed[getattr(row, f"{name}_id")]
-        step.changes, step.replayed = [row], True
+        if (row.machine, row.action) == (step.moves[0].machine, step.moves[0].action):
+            step.changes, step.replayed = [row], True
+        else:
+            step.refuse(Reason("key_used", _USED_KEY))
+
+
+def _storable(key: str) -> str:
+    """The key as the column takes it: one that is too long, or holds what no database stores, is hashed."""
+    if len(key) <= 100 and key.isprintable():
+        return key
+    return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
 def new_key() -> str:

@@ -42,7 +42,7 @@ def cancel_effect(steps: Sequence[Step]) -> None:
             )
             continue
         going.append(step)
-        if step.subject.is_payable():
+        if step.subject.is_payable() and CANCEL_PAYMENT.action in step.machines["payment"].transitions:
             step.moves = [*step.moves, CANCEL_PAYMENT]
             step.targets["payment"] = "cancelled"
         elif step.subject.payment_status in ("paid", "partially_refunded"):
@@ -68,15 +68,19 @@ def cancel_order(
     reason: str,
     override: bool = False,
     notify: bool = True,
+    tell_reason: bool = False,
     expected_version: int | None = None,
     key: str = "",
 ) -> StatusChange:
     """Cancel an order that has not left; a reason is required and kept.
 
+    The reason stays inside the shop, unless ``tell_reason`` marks it as written for the customer: then mail and
+    account page show it.
+
     An order whose payment a provider runs is cancelled by the provider's word, unless ``override``
     (the caller checks the permission ``override_payment``).
     """
-    data = {"override": True} if override else {}
+    data = {name: True for name, given in (("override", override), ("tell_reason", tell_reason)) if given}
     return move(
         order,
         CANCEL,

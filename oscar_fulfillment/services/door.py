@@ -29,22 +29,44 @@ def _follow(steps: Sequence[Step]) -> None:
     OrderStatusChange = get_model("order", "OrderStatusChange")
     moved: dict[str, list[Any]] = defaultdict(list)
     rows = []
+    statuses = _oscar_statuses(Order, steps)
     for step in steps:
         if not step.targets:
             continue
-        order, flow = step.subject.order, step.subject.flow_definition
-        new = settings.ORDER_STATUS[flow.project(step.new_state("payment"), step.new_state("shipping"))]
-        if new != order.status:
+        order, old = step.subject.order, statuses[step.subject.pk]
+        new = _project(step.subject, step.new_state("payment"), step.new_state("shipping"))
+        if new != old:
             moved[new].append(order)
-            rows.append(OrderStatusChange(order=order, old_status=order.status, new_status=new))
+            rows.append(OrderStatusChange(order=order, old_status=old, new_status=new))
+        order.status = new
     for status, orders in moved.items():
         Order._default_manager.filter(pk__in=[order.pk for order in orders]).update(status=status)
         _cascade(Order, orders, status)
     if rows:
         OrderStatusChange._default_manager.bulk_create(rows)
     for row in rows:
-        row.order.status = row.new_status
         transaction.on_commit(lambda row=row: _tell_oscar(row), robust=True)
+
+
+def _project(fulfillment: OrderFulfillment, payment: str, shipping: str) -> str:
+    return settings.ORDER_STATUS[fulfillment.flow_definition.project(payment, shipping)]
+
+
+def _oscar_statuses(Order: Any, steps: Sequence[Step]) -> dict[int, str]:
+    """What Oscar's status of each order is now.
+
+    The order was read beside our row, and the lock is on our row only: PostgreSQL answers a read that had to wait for
+    the lock with the joined order as it was before the wait. Where it is not what our statuses say, ask again.
+    """
+    found = {step.subject.pk: step.subject.order.status for step in steps}
+    doubtful = [
+        step.subject.pk
+        for step in steps
+        if found[step.subject.pk] != _project(step.subject, step.state("payment"), step.state("shipping"))
+    ]
+    if doubtful:
+        found |= dict(Order._default_manager.filter(pk__in=doubtful).values_list("pk", "status"))
+    return found
 
 
 def _cascade(Order: Any, orders: Sequence[Any], status: str) -> None:

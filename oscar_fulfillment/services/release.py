@@ -19,7 +19,7 @@ from oscar_fulfillment.models import ShipmentLine, StatusChange
 
 from . import messages, stock
 from .door import move
-from .shipments import ShipmentBook, create_shipments
+from .shipments import PENDING, ShipmentBook, create_shipments, resolve_shipping_status
 from .text import clean_text
 
 RELEASE = Move("shipping", "release")
@@ -101,9 +101,9 @@ def release_effect(steps: Sequence[Step]) -> None:
             continue
         rest = sum(answer.asked - quantities.get(answer.line.pk, 0) for answer in answers)
         step.fields["has_backorder"] = rest > 0
-        step.targets["shipping"] = book.resolve(step.subject.pk, has_backorder=rest > 0, pending="released")
-        if step.targets["shipping"] == "dispatched":  # every earlier shipment has left, a new one joins them
-            step.targets["shipping"] = "partially_dispatched"
+        # The new shipment joins those that are there, some of which may have left or arrived.
+        joined = [PENDING, *(shipment.status for shipment in book.of(step.subject.pk))]
+        step.targets["shipping"] = resolve_shipping_status(joined, has_backorder=rest > 0, pending="released")
         step.data["lines"] = {str(pk): qty for pk, qty in quantities.items()}
         if rest:
             step.data["missing"] = rest

@@ -73,10 +73,11 @@ def create_shipments(per_order: Sequence[tuple[Any, dict[int, int]]], now: Any) 
         "fulfillment_id", "number"
     ):
         numbers[order_id] = max(numbers[order_id], number)
-    shipments = Shipment._default_manager.bulk_create(
-        Shipment(fulfillment_id=step.subject.pk, number=numbers[step.subject.pk] + 1, created_at=now)
-        for step, _quantities in per_order
-    )
+    rows = []
+    for order_id in ids:
+        numbers[order_id] += 1
+        rows.append(Shipment(fulfillment_id=order_id, number=numbers[order_id], created_at=now))
+    shipments = Shipment._default_manager.bulk_create(rows)
     ShipmentLine._default_manager.bulk_create(
         ShipmentLine(shipment=shipment, line_id=line_id, quantity=quantity)
         for shipment, (_step, quantities) in zip(shipments, per_order, strict=True)
@@ -92,26 +93,38 @@ def split_off(
 
     Returns the shipments that now hold exactly what is wanted. Refuses the step when they do not hold it.
     """
-    held = book.quantities(shipments)
-    if any(quantity < 0 or quantity > held.get(pk, 0) for pk, quantity in wanted.items()) or not any(wanted.values()):
+    left = dict(wanted)
+    going, parts = [], []
+    for shipment in shipments:
+        held = book.quantities([shipment])
+        taken = {pk: min(quantity, left[pk]) for pk, quantity in held.items() if left.get(pk)}
+        left |= {pk: left[pk] - quantity for pk, quantity in taken.items()}
+        if taken:
+            going.append(shipment)
+            parts.append((shipment, taken, {pk: q - taken.get(pk, 0) for pk, q in held.items() if q > taken.get(pk, 0)}))
+    if any(left.values()) or not going or any(quantity < 0 for quantity in wanted.values()):
         step.refuse(Reason("wrong_quantity", _("This is not what waits to be sent.")))
         return []
-    left = {pk: quantity - wanted.get(pk, 0) for pk, quantity in held.items() if quantity > wanted.get(pk, 0)}
-    if not left:
-        return list(shipments)
-    first, *others = shipments
-    rest = create_shipments([(step, left)], step.now)[0]
-    if first.invoice_id:
-        rest.invoice_id = first.invoice_id
-        rest.save(update_fields=["invoice"])
-    ShipmentLine._default_manager.filter(shipment__in=shipments).delete()
-    Shipment._default_manager.filter(pk__in=[shipment.pk for shipment in others]).update(status=CANCELLED)
+    parts = [part for part in parts if part[2]]
+    if parts:
+        _split(step, parts)
+        book.by_order[step.subject.pk] = ShipmentBook([step.subject.pk]).by_order[step.subject.pk]
+    leaving = {shipment.pk for shipment in going}
+    return [shipment for shipment in book.of(step.subject.pk) if shipment.pk in leaving]
+
+
+def _split(step: Step, parts: Sequence[tuple[Shipment, dict[int, int], dict[int, int]]]) -> None:
+    """Leave ``taken`` in each shipment and put its ``rest`` into a new one with the same fiscal document."""
+    rests = create_shipments([(step, rest) for _shipment, _taken, rest in parts], step.now)
+    for new, (shipment, _taken, _rest) in zip(rests, parts, strict=True):
+        new.invoice_id = shipment.invoice_id
+    Shipment._default_manager.bulk_update(rests, ["invoice"])
+    ShipmentLine._default_manager.filter(shipment__in=[shipment for shipment, *_more in parts]).delete()
     ShipmentLine._default_manager.bulk_create(
-        ShipmentLine(shipment=first, line_id=pk, quantity=quantity) for pk, quantity in wanted.items() if quantity
+        ShipmentLine(shipment=shipment, line_id=pk, quantity=quantity)
+        for shipment, taken, _rest in parts
+        for pk, quantity in taken.items()
     )
-    refreshed = ShipmentBook([step.subject.pk])
-    book.by_order[step.subject.pk] = refreshed.by_order[step.subject.pk]
-    return [shipment for shipment in book.of(step.subject.pk) if shipment.pk == first.pk]
 
 
 __all__ = [

@@ -60,14 +60,15 @@ def dispatch_effect(steps: Sequence[Step]) -> None:
             step.refuse(Reason("nothing_to_dispatch", _("There is no shipment that could leave.")))
             continue
         wanted = step.context.get("quantities")
+        quantities = book.quantities(going) if wanted is None else {pk: qty for pk, qty in wanted.items() if qty}
+        # Before anything is written: in a batch the refused ones stay as they are while the others go on.
+        if short := _short(locked, quantities, used):
+            step.refuse(short)
+            continue
         if wanted is not None:
             going = split_off(book, step, going, wanted)
             if step.reasons:
                 continue
-        quantities = book.quantities(going)
-        if short := _short(locked, quantities, used):
-            step.refuse(short)
-            continue
         typed = step.context["tracking"]
         for shipment in going:
             shipment.status, shipment.dispatched_at = DISPATCHED, step.now
@@ -110,14 +111,14 @@ def _short(locked: stock.LockedStock, quantities: dict[int, int], used: dict[int
     """Goods that the stock says do not exist cannot leave."""
     per_record: dict[int, int] = {}
     for pk, quantity in [*used.items(), *quantities.items()]:
-        line = locked.lines[pk]
-        if locked.tracks(line):
+        line = locked.lines.get(pk)  # None for a foreign line, which is refused with the quantities
+        if line is not None and locked.tracks(line):
             per_record[line.stockrecord_id] = per_record.get(line.stockrecord_id, 0) + quantity
     for pk in quantities:
-        line = locked.lines[pk]
-        if locked.tracks(line) and per_record[line.stockrecord_id] > (
-            locked.records[line.stockrecord_id].num_in_stock or 0
-        ):
+        line = locked.lines.get(pk)
+        if line is None or line.stockrecord_id not in per_record:
+            continue
+        if per_record[line.stockrecord_id] > (locked.records[line.stockrecord_id].num_in_stock or 0):
             return Reason(
                 "short",
                 _("Not enough in stock: %(lines)s.") % {"lines": line.title},

@@ -24,7 +24,8 @@ def clean_text(field: str, text: str | None, *, required: bool = False, limit: i
     if len(text) > limit:
         message = ngettext("At most %(limit)d character.", "At most %(limit)d characters.", limit) % {"limit": limit}
         raise InvalidInput({field: [message]})
-    if any(unicodedata.category(c) == "Cc" and c not in "\n\t" for c in text):
+    # Cs: half of a surrogate pair, which JSON may carry and UTF-8 cannot.
+    if any(unicodedata.category(c) in ("Cc", "Cs") and c not in "\n\t" for c in text):
         raise InvalidInput({field: [_("The text holds characters that cannot be stored.")]})
     return text
 
