@@ -169,12 +169,12 @@ def ensure_schedules(schedules: Iterable[Every], prefix: str = "fulfillment:") -
                 "minutes": schedule.minutes,
                 "repeats": -1,
             }
-            row = present.get(name)
-            if row is None:
+            existing = present.get(name)
+            if existing is None:
                 Schedule.objects.using(alias).create(name=name, next_run=timezone.now(), **values)
                 created += 1
-            elif any(getattr(row, field) != value for field, value in values.items()):
-                Schedule.objects.using(alias).filter(pk=row.pk).update(**values)
+            elif any(getattr(existing, field) != value for field, value in values.items()):
+                Schedule.objects.using(alias).filter(pk=existing.pk).update(**values)
                 changed += 1
         Schedule.objects.using(alias).filter(pk__in=surplus).delete()
     return created, changed, len(surplus)

@@ -131,13 +131,9 @@ class StepForm(forms.Form):
             widget.attrs["class"] = f"{css} {widget.attrs.get('class', '')}".strip()
 
 
-def reason_field(
-    label: Any = gettext_lazy("Reason"), *, required: bool = False, help_text: Any = ""
-) -> forms.CharField:
+def reason_field(label: Any, *, required: bool = False) -> forms.CharField:
     """A text of some lines. Its length is checked by the service, by the setting MAX_TEXT."""
-    return forms.CharField(
-        label=label, required=required, help_text=help_text, widget=forms.Textarea(attrs={"rows": 3})
-    )
+    return forms.CharField(label=label, required=required, widget=forms.Textarea(attrs={"rows": 3}))
 
 
 def mail_field(label: Any) -> forms.ChoiceField:

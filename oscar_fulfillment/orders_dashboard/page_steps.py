@@ -73,13 +73,8 @@ def page_steps(page: OrderPage, user: Any) -> PageSteps:
             action, step_url(page, action.name), _state(page, action, index < next_index), override
         )
     on_the_way = [found[name] for name in page.flow.steps if name in found]
-    others = [
-        step
-        for step in found.values()
-        if step.name not in page.flow.steps
-        and step.name != "cancel"
-        and (step.allowed or _starts_here(page, step.action))
-    ]
+    aside = [step for step in found.values() if step.name not in (*page.flow.steps, "cancel")]
+    others = [step for step in aside if step.allowed or _starts_here(page, step.action)]
     menu = [found[name] for name in ("deliver", "return") if name in found and _starts_here(page, found[name].action)]
     return PageSteps(on_the_way, others, found.get("cancel"), menu, found)
 
@@ -87,11 +82,11 @@ def page_steps(page: OrderPage, user: Any) -> PageSteps:
 def _with_what_is_known(page: OrderPage, action: ActionState) -> ActionState:
     """Refusals that a step would only find out under lock but the page sees already, and links to what helps."""
     reasons = list(action.reasons)
-    if action.name == "cancel" and action.allowed:
-        if any(invoice.cancelled_at is None and not invoice.is_none for invoice in page.invoices):
-            reasons.append(
-                Reason("invoice_valid", _("The order has a valid fiscal document."), _("Take the invoice back first"))
-            )
+    documents = [invoice for invoice in page.invoices if invoice.cancelled_at is None and not invoice.is_none]
+    if action.name == "cancel" and action.allowed and documents:
+        reasons.append(
+            Reason("invoice_valid", _("The order has a valid fiscal document."), _("Take the invoice back first"))
+        )
     reasons = [_linked(page, reason) for reason in reasons]
     return replace(action, allowed=not reasons, reasons=reasons)
 

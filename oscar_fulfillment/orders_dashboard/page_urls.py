@@ -1,55 +1,32 @@
-"""The URLs of the order page, for the apps of ours and of stores with their own orders dashboard."""
+"""The URLs of the order page beside Oscar's own (order-detail, order-detail-note, order-line-detail,
+order-shipping-address), which keep their names and lead to the views that the app config found."""
 
 from __future__ import annotations
 
 from typing import Any
 
+from django.apps import apps
 from django.urls import URLPattern, path
 
-#: Names of ours that need no more than the sight of the order; each step asks for its own permission.
-PAGE_NAMES = (
-    "order-oscar",
-    "order-step",
-    "order-hold",
-    "order-hold-release",
-    "order-note",
-    "order-problem",
-    "order-tracking",
-    "order-history",
-    "order-print",
-    "order-message-again",
-)
+from . import page_views as views
+from .page_step_view import StepView
 
 
-def page_permissions(order_detail: Any) -> dict[str, Any]:
-    """``permissions_map`` entries for our names: the same as Oscar's ``order-detail``."""
-    return dict.fromkeys(PAGE_NAMES, order_detail)
-
-
-def page_urls(detail_view: Any = None, line_view: Any = None, address_view: Any = None) -> list[URLPattern]:
-    """Everything below ``<number>/``. Give your own views to replace ours or Oscar's."""
-    from oscar.apps.dashboard.orders import views as oscar_views
-
-    from . import page_views as views
-
-    detail = detail_view or views.OrderDetailView
-    line = line_view or oscar_views.LineDetailView
-    address = address_view or oscar_views.ShippingAddressUpdateView
-    step = views.StepView
+def page_urls() -> list[URLPattern]:
+    """Everything below ``<number>/`` that Oscar does not have. Seeing the order is enough to get there; each step asks
+    for its own permission."""
     return [
-        path("<str:number>/", detail.as_view(), name="order-detail"),
-        path("<str:number>/notes/<int:note_id>/", detail.as_view(), name="order-detail-note"),
-        path("<str:number>/oscar/", detail.as_view(plain=True), name="order-oscar"),
-        path("<str:number>/lines/<int:line_id>/", line.as_view(), name="order-line-detail"),
-        path("<str:number>/shipping-address/", address.as_view(), name="order-shipping-address"),
-        path("<str:number>/step/<slug:action>/", step.as_view(), name="order-step"),
-        path("<str:number>/hold/", step.as_view(action="place_hold"), name="order-hold"),
-        path("<str:number>/holds/<int:hold>/release/", step.as_view(action="release_hold"), name="order-hold-release"),
-        path("<str:number>/note/", step.as_view(action="add_note"), name="order-note"),
-        path("<str:number>/problem/", step.as_view(action="resolve_problem"), name="order-problem"),
+        path("<str:number>/oscar/", _detail_view().as_view(plain=True), name="order-oscar"),
+        path("<str:number>/step/<slug:action>/", StepView.as_view(), name="order-step"),
+        path("<str:number>/hold/", StepView.as_view(action="place_hold"), name="order-hold"),
+        path(
+            "<str:number>/holds/<int:hold>/release/", StepView.as_view(action="release_hold"), name="order-hold-release"
+        ),
+        path("<str:number>/note/", StepView.as_view(action="add_note"), name="order-note"),
+        path("<str:number>/problem/", StepView.as_view(action="resolve_problem"), name="order-problem"),
         path(
             "<str:number>/shipments/<int:shipment>/tracking/",
-            step.as_view(action="change_tracking"),
+            StepView.as_view(action="change_tracking"),
             name="order-tracking",
         ),
         path("<str:number>/history/", views.HistoryView.as_view(), name="order-history"),
@@ -60,3 +37,9 @@ def page_urls(detail_view: Any = None, line_view: Any = None, address_view: Any 
             name="order-message-again",
         ),
     ]
+
+
+def _detail_view() -> Any:
+    """A store's own order page where it has our mixin, else ours."""
+    chosen = getattr(apps.get_app_config("orders_dashboard"), "order_detail_view", None)
+    return chosen if hasattr(chosen, "plain") else views.OrderDetailView

@@ -58,7 +58,7 @@ MESSAGE_STATUS = {
 
 PROBLEMS = {
     "refund_due": gettext_lazy("The order was cancelled although its payment is in: pay it back."),
-    "mail_failed": gettext_lazy("A mail could not be sent. Send it again below, or tell the customer another way."),
+    "mail_failed": gettext_lazy("A mail of this order could not be sent. See “Mails and messages”."),
 }
 
 SHIPMENT_TONES = {
@@ -184,9 +184,8 @@ def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) ->
         from oscar_fulfillment.services.holds import HOLD_REASONS
 
         found.append((_("Reason"), str(HOLD_REASONS.get(data["code"], data["code"]))))
+    if change.machine == "message" and isinstance(data.get("kind"), str):
+        found.append((_("Mail"), message_label(data["kind"])))
     if data.get("problem"):
         found.append((_("Problem"), problem_label(data["problem"])))
     return found
-
-
-__all__ = ["ago", "clock", "done", "facts", "happened", "message_label", "problem_label", "what", "who"]

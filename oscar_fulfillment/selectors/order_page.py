@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -11,7 +12,6 @@ from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment, StatusChange
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
-from oscar_fulfillment.services.door import RECORDS
 
 #: History rows of the panel before "show all"; messages of the list.
 HISTORY_ROWS, MESSAGE_ROWS = 50, 30
@@ -40,11 +40,11 @@ def fulfillment_of(order: Any) -> OrderFulfillment | None:
         return None
 
 
-def changes_since(fulfillment: OrderFulfillment, version: int) -> list[StatusChange]:
-    """What happened after this version, newest first, without what makes no form stale; at most ten rows."""
+def changes_since(fulfillment: OrderFulfillment, version: int, *, without: Collection[str] = ()) -> list[StatusChange]:
+    """What happened after this version, newest first, at most ten rows; ``without`` these machines."""
     if version >= fulfillment.version:
         return []
-    return list(fulfillment.history.filter(sequence__gt=version).exclude(machine__in=RECORDS)[:10])
+    return list(fulfillment.history.filter(sequence__gt=version).exclude(machine__in=without)[:10])
 
 
 def history_rows(fulfillment: OrderFulfillment, *, everything: bool = False) -> tuple[list[StatusChange], bool]:
