@@ -69,6 +69,16 @@ def sweep() -> None:
             queue.wake(name)
         for lane in pump.orphans():
             logger.error("messages wait in %r, but nobody handles it", lane)
+    from .services import bulk
+
+    bulk.resume_stale()
+
+
+def run_bulk_job(job_id: int) -> None:
+    """Go on with a bulk job until it is done or the budget is used up; two workers never do the same order twice."""
+    from .services import bulk
+
+    bulk.run_job(job_id, budget=settings.DRAIN_BUDGET)
 
 
 def heartbeat() -> None:

@@ -14,7 +14,7 @@ import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -32,7 +32,7 @@ class Service:
     process: subprocess.Popen | None = None
     started_at: float = 0.0
     restarts: int = 0
-    not_before: float = field(default=0.0)
+    not_before: float = 0.0
 
     def start(self) -> None:
         # A session of its own: Ctrl-C reaches only the supervisor, and stop() reaches the child's own children too.
@@ -40,19 +40,20 @@ class Service:
         self.started_at = time.monotonic()
 
     def watch(self) -> None:
-        """Start the process when it is not running and its pause is over."""
+        """Notice that the process ended, and start it again when its pause is over."""
         now = time.monotonic()
-        if self.process is not None and self.process.poll() is None:
+        if self.process is None:
+            if now >= self.not_before:
+                self.start()
+        elif self.process.poll() is None:
             if now - self.started_at > 60:
                 self.restarts = 0
-            return
-        if self.process is not None and self.not_before <= self.started_at:
+        else:
             pause = min(30.0, 0.5 * 2**self.restarts)
+            print(f"sandbox: {self.name} ended ({self.process.returncode}); again in {pause:g} s", file=sys.stderr)
+            self.signal(signal.SIGTERM)  # What it started and left behind.
             self.restarts += 1
-            self.not_before = now + pause
-            print(f"sandbox: {self.name} ended ({self.process.returncode}); again in {pause:.0f} s", file=sys.stderr)
-        if now >= self.not_before:
-            self.start()
+            self.process, self.not_before = None, now + pause
 
     def signal(self, number: int) -> None:
         if self.process is None:

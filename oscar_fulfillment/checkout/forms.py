@@ -119,9 +119,10 @@ class PaymentMethodForm(forms.Form):
         if "tax_id" not in self.fields or "tax_id" in self.errors or "tax_id_kind" in self.errors:
             return cleaned
         if number := (cleaned.get("tax_id") or "").strip():
-            kind = cleaned.get("tax_id_kind") or self.rule.kinds[0]
+            # The kind that was ticked, else any other that the number is: a CNPJ under "CPF" is no mistake to punish.
+            ticked = cleaned.get("tax_id_kind") or self.rule.kinds[0]
             try:
-                self.identity = identity.check(kind, number)
+                self.identity = identity.check_any((ticked, *self.rule.kinds), number)
             except ValidationError as error:
                 self.add_error("tax_id", error)
         return cleaned

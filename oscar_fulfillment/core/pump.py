@@ -81,9 +81,8 @@ class Pump:
     def lag(self) -> float:
         """Seconds by which the oldest message that is due is late; 0.0 when nothing is. For health checks."""
         words, now = self.words, timezone.now()
-        oldest = self.model._base_manager.filter(
-            status__in=[words.waiting, words.busy], next_attempt_at__lte=now, **{f"{words.lane}__in": list(self.lanes)}
-        ).aggregate(oldest=Min("next_attempt_at"))["oldest"]
+        open_ = self.model._base_manager.filter(status__in=[words.waiting, words.busy], next_attempt_at__lte=now)
+        oldest = open_.aggregate(oldest=Min("next_attempt_at"))["oldest"]
         return (now - oldest).total_seconds() if oldest else 0.0
 
     def orphans(self) -> list[str]:

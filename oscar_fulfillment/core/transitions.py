@@ -98,6 +98,8 @@ class Step:
         return self.changes[0] if self.changes else None
 
 
+_USED_KEY = _("This form was already used for another step.")
+
 Effect = Callable[[Sequence[Step]], None]
 
 
@@ -168,7 +170,7 @@ def apply(
 
 def _replay(aggregate: Aggregate, earlier: Any, moves: Sequence[Move], actor: Actor, key: str) -> Step:
     if (earlier.machine, earlier.action) != (moves[0].machine, moves[0].action):
-        raise FulfillmentError(_("This form was already used for another step.")) from None
+        raise FulfillmentError(_USED_KEY) from None
     subject = getattr(earlier, aggregate.history.subject_field)  # type: ignore[attr-defined]
     return Step(subject, moves, actor, timezone.now(), {}, key=key, changes=[earlier], replayed=True)
 
@@ -192,7 +194,7 @@ def apply_many(
     wanted, key = list(dict.fromkeys(pks)), _storable(key)
     with transaction.atomic():
         steps = _run(
-            aggregate, wanted, moves, actor, reason, data, dict.fromkeys(wanted, key), None, effect, context, True
+            aggregate, wanted, moves, actor, reason, data, dict.fromkeys(wanted, key), None, effect, context, True, batch=True
         )
     return steps
 
@@ -209,17 +211,18 @@ def _run(
     effect: Effect | None,
     context: dict[str, Any] | None,
     lock: bool,
+    batch: bool = False,
 ) -> list[Step]:
     now = timezone.now()
     steps = [
         Step(subject, moves, actor, now, dict(context or {}), reason, keys[subject.pk], dict(data or {}))
         for subject in _read(aggregate, pks, lock)
     ]
-    if len(pks) > 1:
+    if batch:
         _mark_replays(aggregate, steps)
     open_steps = []
     for step in steps:
-        if step.replayed:
+        if step.replayed or step.reasons:
             continue
         if expected_version is not None:
             _check_version(aggregate, step.subject, expected_version)
@@ -359,7 +362,10 @@ def _mark_replays(aggregate: Aggregate, steps: Sequence[Step]) -> None:
     keys = {step.key for step in keyed.values()}
     for row in aggregate.history._default_manager.filter(**{f"{name}__in": list(keyed)}, idempotency_key__in=keys):
         step = keyed[getattr(row, f"{name}_id")]
-        step.changes, step.replayed = [row], True
+        if (row.machine, row.action) == (step.moves[0].machine, step.moves[0].action):
+            step.changes, step.replayed = [row], True
+        else:
+            step.refuse(Reason("key_used", _USED_KEY))
 
 
 def _storable(key: str) -> str:

@@ -75,7 +75,11 @@ class CancelForm(_OverrideForm):
     danger = True
 
     reason = reason_field(gettext_lazy("Why is it cancelled?"), required=True)
-    tell_reason = forms.BooleanField(label=gettext_lazy("The customer may read this reason"), required=False)
+    tell_reason = forms.BooleanField(
+        label=gettext_lazy("Show this reason to the customer"),
+        required=False,
+        help_text=gettext_lazy("In the mail and on the customer's page. Otherwise only the team reads it."),
+    )
     notify = mail_field(gettext_lazy("Tell the customer by mail?"))
 
     def prepare(self) -> None:
@@ -106,9 +110,9 @@ class CancelForm(_OverrideForm):
         typed = self.cleaned_data
         return cancelling.cancel_order(
             reason=typed["reason"],
-            tell_reason=typed["tell_reason"],
             override=self.overrides,
             notify=typed["notify"] == "yes",
+            tell_reason=typed["tell_reason"],
             **common,
         )
 

@@ -233,9 +233,11 @@ def mail_died(message: Any) -> None:
 
 
 def _settle(message: Any, order: Any) -> None:
-    """A mail went out after all: the problem is over when no other mail of the order is dead."""
-    rows = OutboundMessage._default_manager.filter(destination=messages.MAIL, order=order)
-    if rows.filter(status__in=[OutboundMessage.DEAD, OutboundMessage.UNKNOWN]).exclude(pk=message.pk).exists():
+    """A mail went out after all: the problem is over when every mail that had failed is out."""
+    rows = StatusChange._default_manager.filter(fulfillment=order.pk, action=FAILED.action)
+    failed = {change.data.get("message") for change in rows}
+    still = OutboundMessage._default_manager.filter(pk__in=failed - {message.pk}).exclude(status=OutboundMessage.SENT)
+    if message.pk not in failed or still.exists():
         return
 
     def effect(steps: Sequence[Step]) -> None:

@@ -2,25 +2,28 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models.signals import post_delete, post_save
+from django.db.models.signals import post_delete, post_migrate, post_save
 from oscar.core.loading import get_model
 
 PAID, DISPATCHED, DELIVERED, RETURNED = "Paid", "Dispatched", "Delivered", "Returned"
 
-_types: dict[tuple[str, str], int] = {}
+#: Seconds for which an event type is remembered: another process may have deleted it.
+_REMEMBERED = 60
+_types: dict[tuple[str, str], tuple[int, float]] = {}
 
 
 def _type_id(model_name: str, name: str) -> int:
     """The pk of an event type, remembered once it is committed."""
-    found = _types.get((model_name, name))
-    if found is None:
+    found, since = _types.get((model_name, name), (None, 0.0))
+    if found is None or time.monotonic() - since > _REMEMBERED:
         found = get_model("order", model_name)._default_manager.get_or_create(name=name)[0].pk
-        transaction.on_commit(lambda: _types.__setitem__((model_name, name), found), robust=True)
+        transaction.on_commit(lambda: _types.__setitem__((model_name, name), (found, time.monotonic())), robust=True)
     return found
 
 
@@ -29,7 +32,8 @@ def _forget(sender: Any, **kwargs: Any) -> None:
 
 
 def connect() -> None:
-    """Forget remembered types when a shop edits them."""
+    """Forget remembered types when a shop edits them, and when the tables were emptied."""
+    post_migrate.connect(_forget, dispatch_uid="fulfillment_event_types")
     for name in ("PaymentEventType", "ShippingEventType"):
         model = get_model("order", name)
         for signal in (post_save, post_delete):

@@ -36,6 +36,7 @@ def build_fulfillment(order: Any, **given: Any) -> OrderFulfillment:
         language=given.get("language") or translation.get_language() or "",
         placed_at=order.date_placed,
         number=order.number,
+        currency=order.currency,
         customer_name=name,
         email=(order.email or "").casefold(),
         tax_id=given.get("tax_id") or "",

@@ -40,7 +40,7 @@ class Post:
             # Auto-Submitted keeps holiday notices from answering (RFC 3834).
             mail.extra_headers |= {"Message-ID": self.message_id, "Auto-Submitted": "auto-generated"}
         try:
-            connection = get_connection()
+            connection: Any = get_connection()
             if getattr(connection, "timeout", PATIENCE) is None:
                 connection.timeout = PATIENCE
             sent = connection.send_messages(mails)
@@ -49,7 +49,7 @@ class Post:
             kind = AdapterRejected if all(500 <= code < 600 for code in codes) else AdapterUnavailable
             raise kind(f"the address was refused ({', '.join(map(str, codes))})") from None
         except SMTPResponseException as error:
-            # Refused content is about this mail; a refused sender or log-in is about the shop's account and gets mended.
+            # Refused content is about this mail; a refused sender or log-in is about the shop and gets mended.
             final = isinstance(error, SMTPDataError) and 500 <= error.smtp_code < 600
             kind = AdapterRejected if final else AdapterUnavailable
             raise kind(f"the mail server said {error.smtp_code} ({type(error).__name__})") from None

@@ -37,6 +37,17 @@ ROLES: dict[str, tuple[str, ...]] = {
     "partner": ("view_orderfulfillment", "release_order", "dispatch_order", "deliver_order", "annotate_order"),
 }
 
+# What each role may do in Oscar's own dashboard: seeing orders, and where the links of a refusal lead (stock, texts).
+OSCAR_ROLES: dict[str, tuple[str, ...]] = {
+    "clerk": ("order.view_order", "order.change_order", "catalogue.view_product", "catalogue.change_product"),
+    "warehouse": ("order.view_order", "order.change_order", "catalogue.view_product", "catalogue.change_product"),
+    "finance": ("order.view_order", "order.change_order"),
+    "manager": (ALL,),
+    "partner": ("partner.dashboard_access",),
+}
+# Django apps of Oscar whose permissions a manager has.
+OSCAR_APPS = ("order", "catalogue", "partner", "communication", "offer", "voucher", "reviews", "shipping", "payment")
+
 LOGINS: tuple[Login, ...] = (
     Login("manager@example.com", "Marta", "Nogueira", "manager: every step, overrides included", "manager", True),
     Login("clerk@example.com", "Caio", "Duarte", "clerk: releases, holds, cancels", "clerk", True),
@@ -66,8 +77,13 @@ def create_users() -> None:
     groups = {}
     for role, codenames in ROLES.items():
         groups[role], _ = Group.objects.get_or_create(name=role)
-        groups[role].permissions.set(ours if ALL in codenames else ours.filter(codename__in=codenames))
-    groups["partner"].permissions.add(Permission.objects.get(codename="dashboard_access"))
+        granted = set(ours if ALL in codenames else ours.filter(codename__in=codenames))
+        if ALL in OSCAR_ROLES[role]:
+            granted |= set(Permission.objects.filter(content_type__app_label__in=OSCAR_APPS))
+        for name in OSCAR_ROLES[role]:
+            app, _, codename = name.partition(".")
+            granted |= set(Permission.objects.filter(content_type__app_label=app, codename=codename))
+        groups[role].permissions.set(granted)
 
     for login in LOGINS:
         user, _ = get_user_model().objects.update_or_create(

@@ -32,7 +32,7 @@ def rate(rows: int, seconds: float) -> tuple[float, int]:
         shop = Shop("postgres", Path(directory), timeout=30)
         try:
             to = "vendor" if seconds else "nothing"
-            shop.enqueue(to, "r", rows, seconds)
+            shop.enqueue((to, "r", rows, seconds, False))
             began = time.monotonic()
             shop.start()
             up = time.monotonic() - began

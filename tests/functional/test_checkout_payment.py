@@ -133,7 +133,9 @@ def test_a_customer_with_an_account_buys_from_the_address_book(client, countries
     client.force_login(user)
     fill_basket(client)
     UserAddress = get_model("address", "UserAddress")
-    address = UserAddress.objects.create(user=user, country_id="CH", first_name="A", last_name="B", line1="x", line4="y", postcode="1003")  # fmt: skip
+    address = UserAddress.objects.create(
+        user=user, country_id="CH", first_name="A", last_name="B", line1="x", line4="y", postcode="1003"
+    )
     response = client.post(reverse("checkout:shipping-address"), {"action": "ship_to", "address_id": address.pk})
     assert response["Location"] == reverse("checkout:shipping-method")
     client.get(reverse("checkout:shipping-method"))
@@ -177,7 +179,7 @@ def test_the_name_of_a_state_becomes_its_code(client, countries, pix):
         ({"payment_method": "bitcoin", "tax_id_kind": "cpf", "tax_id": "52998224725"}, "payment_method"),
         ({"payment_method": "pix", "tax_id_kind": "cpf", "tax_id": "52998224724"}, "tax_id"),
         ({"payment_method": "pix", "tax_id_kind": "cpf", "tax_id": "00000000000"}, "tax_id"),
-        ({"payment_method": "pix", "tax_id_kind": "cnpj", "tax_id": "52998224725"}, "tax_id"),
+        ({"payment_method": "pix", "tax_id_kind": "cnpj", "tax_id": "52998224726"}, "tax_id"),
         ({"payment_method": "pix", "tax_id_kind": "uid", "tax_id": "CHE109322551"}, "tax_id_kind"),
         ({"payment_method": "pix", "tax_id_kind": "cpf", "tax_id": "1" * 100_000}, "tax_id"),
         ({"payment_method": "pix", "tax_id_kind": "cpf", "tax_id": "<script>alert(1)</script>"}, "tax_id"),
@@ -193,6 +195,12 @@ def test_bad_input_is_refused_with_422_and_the_session_stays(client, countries, 
     assert client.session["checkout_data"] == before
     assert place(client)["Location"] == reverse("checkout:payment-method")
     assert not Order.objects.exists()
+
+
+def test_a_number_of_the_other_kind_is_taken_as_what_it_is(client, countries, pix):
+    to_payment(client, BRAZIL)
+    assert pay(client, payment_method="pix", tax_id_kind="cpf", tax_id="12.ABC.345/01DE-35").status_code == 302
+    assert client.session["checkout_data"]["payment"]["tax_identity"] == ["cnpj", "12ABC34501DE35"]
 
 
 def test_the_step_cannot_be_skipped(client, countries, pix):

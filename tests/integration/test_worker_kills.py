@@ -14,18 +14,38 @@ import time
 from collections import Counter
 
 import pytest
+from django.db import connection
 
-from tests.workers.harness import Shop, alive, wait_for
+from tests.workers.harness import Shop, alive, drop_template, make_template, wait_for
 
 pytestmark = pytest.mark.feature("Z3")
-both = pytest.mark.parametrize("vendor", ["sqlite", pytest.param("postgres", marks=pytest.mark.postgres)])
+
+
+@pytest.fixture(scope="module")
+def vendor():
+    """The database this run of the suite is about; the workers get one of their own."""
+    return "postgres" if connection.vendor == "postgresql" else "sqlite"
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory):
+    made = {}
+
+    def ensure(vendor):
+        if vendor not in made:
+            made[vendor] = make_template(vendor, tmp_path_factory.mktemp(vendor))
+
+    yield ensure
+    for shop in made.values():
+        drop_template(shop)
 
 
 @pytest.fixture
-def shops(tmp_path):
+def shops(tmp_path, templates):
     made = []
 
     def make(vendor, **options):
+        templates(vendor)
         made.append(Shop(vendor, tmp_path, **options))
         return made[-1]
 
@@ -50,12 +70,9 @@ def assert_nothing_lost_nothing_repeated(shop, vendor, money):
     assert statuses["unknown"] <= 2
 
 
-@both
 def test_a_busy_worker_is_killed(shops, vendor):
     shop = shops(vendor)
-    shop.enqueue("vendor", "v", 10, 0.3)
-    shop.enqueue("money", "m", 6, 0.3)
-    shop.enqueue("vendor", "ghost", 5, rollback=True)
+    shop.enqueue(("vendor", "v", 10, 0.3, False), ("money", "m", 6, 0.3, False), ("vendor", "ghost", 5, 0, True))
     shop.start()
     for book in ("v", "m"):
         line = wait_for(lambda b=book: [x for x in shop.book("busy") if x.split()[1].startswith(b)], 20, "busy")[-1]
@@ -64,9 +81,8 @@ def test_a_busy_worker_is_killed(shops, vendor):
     assert shop.said().count("process group") == 1, "a killed busy worker needs no restart of the cluster"
 
 
-@both
 def test_idle_workers_are_killed_and_the_wedge_is_noticed_within_a_minute(shops, vendor):
-    # The default on PostgreSQL, where the target counts; a shorter patience on SQLite to save the suite's time.
+    # The default on PostgreSQL; a shorter patience on SQLite to save the suite's time.
     shop = shops(vendor, timeout=30 if vendor == "postgres" else 6)
     shop.start()
     idle = wait_for(lambda: len(shop.workers("idle")) == 2 and shop.workers("idle"), 20, "both workers are idle")
@@ -75,7 +91,7 @@ def test_idle_workers_are_killed_and_the_wedge_is_noticed_within_a_minute(shops,
     killed_at = time.monotonic()
     for pid in idle:
         os.kill(pid, signal.SIGKILL)
-    shop.enqueue("vendor", "v", 5)
+    shop.enqueue(("vendor", "v", 5, 0, False))
     wait_for(lambda: shop.leader() != first and shop.workers(), 60, "the cluster is restarted")
     took = time.monotonic() - killed_at
     assert_nothing_lost_nothing_repeated(shop, vendor=5, money=0)
@@ -85,11 +101,9 @@ def test_idle_workers_are_killed_and_the_wedge_is_noticed_within_a_minute(shops,
     print(f"wedge on {vendor}: noticed, killed and restarted after {took:.0f} s")
 
 
-@both
 def test_everything_is_killed_and_started_again(shops, vendor):
     shop = shops(vendor)
-    shop.enqueue("vendor", "v", 10, 0.2)
-    shop.enqueue("money", "m", 6, 0.2)
+    shop.enqueue(("vendor", "v", 10, 0.2, False), ("money", "m", 6, 0.2, False))
     shop.start()
     wait_for(lambda: len(shop.book("busy")) >= 4, 20, "work is under way")
     # Only the watchdog: everything below it must go by itself, or orphans would work on unsupervised.
@@ -100,11 +114,9 @@ def test_everything_is_killed_and_started_again(shops, vendor):
     assert_nothing_lost_nothing_repeated(shop, vendor=10, money=6)
 
 
-@both
 def test_sigterm_finishes_what_runs_and_leaves_the_rest(shops, vendor):
     shop = shops(vendor)
-    shop.enqueue("vendor", "v", 16, 0.3)
-    shop.enqueue("money", "m", 8, 0.3)
+    shop.enqueue(("vendor", "v", 16, 0.3, False), ("money", "m", 8, 0.3, False))
     shop.start()
     wait_for(lambda: len(shop.book("busy")) >= 4, 20, "work is under way")
     assert shop.stop(signal.SIGTERM) == 0
@@ -120,8 +132,8 @@ def test_sigterm_finishes_what_runs_and_leaves_the_rest(shops, vendor):
     assert shop.statuses()["unknown"] == 0
 
 
-def test_a_dead_sentinel_leaves_no_orphans_and_the_cluster_comes_back(shops):
-    shop = shops("sqlite")
+def test_a_dead_sentinel_leaves_no_orphans_and_the_cluster_comes_back(shops, vendor):
+    shop = shops(vendor)
     shop.start()
     leader = shop.leader()
     old = shop.orphans()
@@ -129,7 +141,7 @@ def test_a_dead_sentinel_leaves_no_orphans_and_the_cluster_comes_back(shops):
     os.kill(sentinel, signal.SIGKILL)
     wait_for(lambda: shop.leader() != leader and shop.workers(), 30, "the cluster is restarted")
     assert not any(alive(pid) for pid in old)
-    shop.enqueue("vendor", "v", 3)
+    shop.enqueue(("vendor", "v", 3, 0, False))
     assert_nothing_lost_nothing_repeated(shop, vendor=3, money=0)
 
 
@@ -150,8 +162,8 @@ for n in range(100):
 """
 
 
-def test_sqlite_serves_several_writers_and_the_workers_without_a_lock_error(shops):
-    shop = shops("sqlite")
+def test_several_writers_and_the_workers_meet_no_lock_error(shops, vendor):
+    shop = shops(vendor)
     shop.start()
     command = [sys.executable, "-c", WRITER]
     writers = [subprocess.Popen([*command, str(n)], env=shop.environment, stderr=subprocess.PIPE) for n in range(3)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -20,10 +21,12 @@ ENQUEUE = """
 import django; django.setup()
 from django.db import transaction
 from oscar_fulfillment.core.outbox import OutboxMessage, enqueue
-with transaction.atomic():
-    enqueue([OutboxMessage({to!r}, "k", f"{prefix}{{n}}", {{"seconds": {seconds}}}) for n in range({count})])
-    transaction.set_rollback({rollback})
+for to, prefix, count, seconds, rollback in {batches!r}:
+    with transaction.atomic():
+        enqueue([OutboxMessage(to, "k", f"{{prefix}}{{n}}", {{"seconds": seconds}}) for n in range(count)])
+        transaction.set_rollback(rollback)
 """
+_templates: dict[str, str] = {}
 
 
 def wait_for(condition, seconds: float, what: str):
@@ -60,11 +63,14 @@ class Shop:
         self.log = directory / "log.txt"
         self.books.mkdir()
         self.life.mkdir()
+        template = _templates.get(vendor)
         if vendor == "postgres":
             self.name = f"test_kills_{uuid.uuid4().hex[:12]}"
-            postgres(f"CREATE DATABASE {self.name}")
+            postgres(f"CREATE DATABASE {self.name}" + (f" TEMPLATE {template}" if template else ""))
         else:
             self.name = str(directory / "shop.sqlite3")
+            if template:
+                shutil.copy(template, self.name)
         self.environment = {
             **os.environ,
             "WORKERS_DB": self.name,
@@ -76,16 +82,18 @@ class Shop:
         }
         self.process: subprocess.Popen | None = None
         self.groups: set[int] = set()
-        self.manage("migrate", "--run-syncdb", "-v0")
-        self.manage("fulfillment_setup")
+        if not template:
+            self.manage("migrate", "--run-syncdb", "-v0")
+            self.manage("fulfillment_setup")
 
     # -- the project --
 
     def manage(self, *arguments: str) -> None:
         subprocess.run([*MANAGE, *arguments], env=self.environment, check=True, capture_output=True, timeout=60)
 
-    def enqueue(self, to: str, prefix: str, count: int, seconds: float = 0, rollback: bool = False) -> None:
-        code = ENQUEUE.format(to=to, prefix=prefix, count=count, seconds=seconds, rollback=rollback)
+    def enqueue(self, *batches: tuple[str, str, int, float, bool]) -> None:
+        """Each batch in a transaction: destination, prefix of the keys, count, seconds a call takes, rolled back?"""
+        code = ENQUEUE.format(batches=batches)
         subprocess.run([sys.executable, "-c", code], env=self.environment, check=True, timeout=60)
 
     def query(self, sql: str):
@@ -114,7 +122,7 @@ class Shop:
         wait_for(lambda: len(self.workers()) >= 2, 30, "workers are up")
 
     def said(self) -> str:
-        return self.log.read_text()
+        return self.log.read_text() if self.log.exists() else ""
 
     def leader(self) -> int:
         """The cluster's first process, whose id is the group's."""
@@ -158,6 +166,18 @@ class Shop:
                 os.kill(pid, signal.SIGKILL)
         if self.vendor == "postgres":
             postgres(f"DROP DATABASE {self.name} WITH (FORCE)")
+
+
+def make_template(vendor: str, directory: Path) -> Shop:
+    """A shop whose fresh database all later ones of this vendor are copied from."""
+    shop = Shop(vendor, directory)
+    _templates[vendor] = shop.name
+    return shop
+
+
+def drop_template(shop: Shop) -> None:
+    del _templates[shop.vendor]
+    shop.close()
 
 
 def alive(pid: int) -> bool:
