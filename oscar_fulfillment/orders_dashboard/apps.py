@@ -5,7 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-from django.urls import path
 from oscar.apps.dashboard.orders.apps import OrdersDashboardConfig as OscarOrdersDashboardConfig
 
 
@@ -34,7 +33,7 @@ class FulfillmentOrdersDashboardMixin:
 
     def configure_permissions(self) -> None:
         from .list_urls import list_permissions
-        from .page_urls import page_permissions
+        from .page_urls import page_urls
 
         super().configure_permissions()  # type: ignore[misc]
         # Staff who may see our statuses need no second permission of Oscar's to open the pages that show them.
@@ -45,21 +44,16 @@ class FulfillmentOrdersDashboardMixin:
             )
         # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
-        self.permissions_map |= page_permissions(self.permissions_map["order-detail"])
+        for pattern in page_urls():
+            self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
 
     def get_urls(self) -> list[Any]:
         from .list_urls import list_urls
         from .page_urls import page_urls
 
         config: Any = self
-        urls = [
-            path("", config.order_list_view.as_view(), name="order-list"),
-            path("statistics/", config.order_stats_view.as_view(), name="order-stats"),
-            # Before the page: its "<number>/" takes any word for an order number.
-            *list_urls(),
-            *page_urls(config.order_detail_view, config.line_detail_view, config.shipping_address_view),
-        ]
-        return config.post_process_urls(urls)
+        # Ours first: Oscar's "<number>/" takes any word for an order number.
+        return [*config.post_process_urls([*list_urls(), *page_urls()]), *super().get_urls()]  # type: ignore[misc]
 
 
 def _import(module: str) -> Any:
