@@ -75,6 +75,7 @@ class InvoiceForm(StepForm):
     """The fiscal document of what is released."""
 
     template_name = "oscar_fulfillment/orders/forms/invoice.html"
+    marks_optional = False
 
     kind = forms.CharField(
         label=gettext_lazy("Fiscal document"),
