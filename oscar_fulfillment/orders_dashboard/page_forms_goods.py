@@ -97,7 +97,7 @@ class InvoiceForm(StepForm):
     series = forms.CharField(label=pgettext_lazy("of an invoice", "Series"), required=False)
 
     def prepare(self) -> None:
-        name = self.auto_id
+        name = str(self.auto_id)
         none = f"#{name % 'kind'}_2"
         attrs = widget_attrs(series=f"#{name % 'series'}", number=f"#{name % 'number'}", none_choice=none)
         attrs |= {"data-problems": f"#{name % 'access_key'}_problems", "autocomplete": "off", "spellcheck": "false"}
