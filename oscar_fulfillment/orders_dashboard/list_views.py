@@ -45,8 +45,8 @@ class FulfillmentOrderListMixin:
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         wants_csv = request.GET.get("response_format") == "csv"
-        if not wants_csv and self.order_list.offer.exact:
-            return redirect("dashboard:order-detail", number=self.order_list.offer.exact[0])
+        if not wants_csv and self.order_list.offer.hits.exact:
+            return redirect("dashboard:order-detail", number=self.order_list.offer.hits.exact[0])
         if not self.order_list.form.is_valid():
             return self.render_list(status=400)
         if wants_csv:
