@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -66,7 +66,7 @@ class FilterForm(forms.Form):
         self,
         data: Any,
         *,
-        queues: dict[str, Queue],
+        queues: Mapping[str, Queue],
         methods: Sequence[order_selectors.Method],
         hits: Hits | None = None,
     ):

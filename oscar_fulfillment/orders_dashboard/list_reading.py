@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -35,7 +36,7 @@ class OrderList:
         return read_offer(self.user, sorted(typed), number=number)
 
     @cached_property
-    def queues(self) -> dict[str, Queue]:
+    def queues(self) -> Mapping[str, Queue]:
         return build_queues(self.offer.manual_methods)
 
     @cached_property
