@@ -22,7 +22,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from . import heads, outbox
+from . import heads, outbox, reading
 from .actors import USER, Actor
 from .exceptions import FulfillmentError, StaleVersion, TransitionNotAllowed
 from .statemachine import Reason, StateMachine, Transition
@@ -191,12 +191,10 @@ def apply_many(
     ``key`` is shared by the batch: an object that was already moved under it is reported as done, not moved again.
     Keep a batch at 500 or less, since its rows stay locked until the commit.
     """
-    wanted, key = list(dict.fromkeys(pks)), _storable(key)
+    wanted = list(dict.fromkeys(pks))
+    keys = dict.fromkeys(wanted, _storable(key))
     with transaction.atomic():
-        steps = _run(
-            aggregate, wanted, moves, actor, reason, data, dict.fromkeys(wanted, key), None, effect, context, True, batch=True
-        )
-    return steps
+        return _run(aggregate, wanted, moves, actor, reason, data, keys, None, effect, context, True, batch=True)
 
 
 def _run(
@@ -216,7 +214,7 @@ def _run(
     now = timezone.now()
     steps = [
         Step(subject, moves, actor, now, dict(context or {}), reason, keys[subject.pk], dict(data or {}))
-        for subject in _read(aggregate, pks, lock)
+        for subject in reading.read(aggregate.model, aggregate.select_related, pks, lock=lock)
     ]
     if batch:
         _mark_replays(aggregate, steps)
@@ -238,15 +236,6 @@ def _run(
         aggregate.follow(open_steps)
         _write(aggregate, open_steps)
     return steps
-
-
-def _read(aggregate: Aggregate, pks: list[Any], lock: bool) -> list[Any]:
-    rows = aggregate.model._default_manager.select_related(*aggregate.select_related)
-    if lock:
-        rows = rows.select_for_update(of=("self",))
-    if len(pks) == 1:
-        return list(rows.filter(pk=pks[0]))
-    return list(rows.filter(pk__in=pks).order_by("pk"))
 
 
 def _check_version(aggregate: Aggregate, subject: Any, expected: int) -> None:
@@ -326,11 +315,8 @@ def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
         values |= {"version": version, "history_hash": previous}
         updates.append((subject, guard, values))
         messages += step.messages
-    if heads.compare_and_set(aggregate.model, updates) != len(steps):
+    if not heads.write_steps(updates, rows, messages):
         raise _LostRace(_last_change(aggregate, steps[0].subject) if len(steps) == 1 else None)
-    history._default_manager.bulk_create(rows)
-    if messages:
-        outbox.enqueue(messages)
     for step, (subject, _guard, values) in zip(steps, updates, strict=True):
         for name, value in values.items():
             setattr(subject, name, value)
