@@ -59,11 +59,13 @@ lint: $(VENV)/.lint ## Check style, imports and the layers between the packages
 types: $(VENV)/.lint ## Check the types
 	$(BIN)/mypy $(ARGS)
 
-messages: $(VENV)/.sandbox ## Compile the translations (no gettext needed)
+messages: $(VENV)/.sandbox ## Bring the translations up to date and compile them; fail when one is missing (no gettext needed)
+	$(PY) -m sandbox.messages update
 	$(PY) -m sandbox.messages compile
+	$(PY) -m sandbox.messages check
 
-docs: $(VENV)/.sandbox ## Write the generated pages of docs/ (state diagrams, settings, signals)
-	$(PY) sandbox/manage.py fulfillment_docs $(ARGS)
+docs: $(VENV)/.sandbox ## Write the pages of docs/ that are made from the code
+	$(PY) -m sandbox.docs
 
 lock: ## Write uv.lock and requirements/*.txt from pyproject.toml (needs uv)
 	uv lock --fork-strategy fewest $(ARGS)

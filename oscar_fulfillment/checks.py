@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from multiprocessing import cpu_count
-from typing import Any
+from typing import Any, TypeGuard
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -16,7 +16,7 @@ from .conf import settings as fulfillment_settings
 from .core import sqlite
 
 
-def _number(value: Any) -> bool:
+def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
 
 
@@ -118,7 +118,8 @@ def _queue(conf: Mapping[str, Any]) -> Iterator[CheckMessage]:
             hint='"max_attempts": 3. Our own retries, with back-off, do not depend on it.',
             id="oscar_fulfillment.E016",
         )
-    if conf.get("save_limit", 250) >= 0:
+    save_limit = conf.get("save_limit", 250)
+    if not _number(save_limit) or save_limit >= 0:
         yield Warning(
             "Q_CLUSTER['save_limit'] keeps successes: acknowledging gets slow, and a lag beyond retry repeats tasks.",
             hint='"save_limit": -1. What was sent is noted in our own tables.',
@@ -171,3 +172,17 @@ def _sqlite() -> Iterator[CheckMessage]:
             hint='DATABASES[...]["OPTIONS"]["timeout"] = 20',
             id="oscar_fulfillment.W023",
         )
+
+
+@register()
+def check_mails(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Somebody must get the mail with everything at each order."""
+    if fulfillment_settings.OPERATOR_EMAILS or django_settings.MANAGERS:
+        return []
+    return [
+        Warning(
+            "Nobody gets the mail with everything at each order.",
+            hint='Name addresses in OSCAR_FULFILLMENT["OPERATOR_EMAILS"] or in MANAGERS.',
+            id="oscar_fulfillment.W030",
+        )
+    ]

@@ -39,6 +39,10 @@ DEFAULTS: dict[str, Any] = {
     "PAGE_SIZE": 50,
     # Bulk actions on more orders than this run in the background, with a progress bar.
     "BULK_INLINE_LIMIT": 50,
+    # The most orders that one bulk action takes; more are refused before anything is done.
+    "BULK_LIMIT": 10_000,
+    # Seconds after which a bulk job that nobody works on is taken up again by the sweep.
+    "BULK_STALE": 120,
     # Seconds between two tries of an outgoing message; after the last the message is dead and waits for a person.
     "OUTBOX_BACKOFF": [5, 30, 120, 600, 3600, 21600],
     # Seconds after which a message that is "being sent" by nobody is taken up again.
@@ -66,7 +70,7 @@ DEFAULTS: dict[str, Any] = {
         "FR": {"kinds": ["siret", "siren"], "required": False},
         "RU": {"kinds": ["inn"], "required": False},
     },
-    # Dotted path of ``callable(request, methods) -> list``: which of the active payment methods this visitor may choose;
+    # Dotted path of ``callable(request, methods) -> list``: which active payment methods this visitor may choose;
     # empty: all of them.
     "CHECKOUT_PAYMENT_METHODS": "",
     # Dotted path of ``callable(request) -> list of ISO codes``: where the shop ships for this visitor; empty: to all of

@@ -237,6 +237,7 @@ RECORDS: dict[tuple[str, str], Any] = {
     ("document", "print"): _("Printed"),
     ("shipment", "change_tracking"): _("Tracking code changed"),
     ("message", "mail_failed"): _("Mail not sent"),
+    ("message", "mail_sent"): _("Mail sent after all"),
     ("problem", "resolve_problem"): _("Problem settled"),
 }
 
@@ -330,9 +331,10 @@ def _listed(value: Any) -> tuple[Any, ...]:
 
 
 def _transition(declared: Mapping[str, Any]) -> Transition:
-    given = dict(declared)
+    given: dict[str, Any] = dict(declared)
     given["guards"] = tuple(import_string(g) if isinstance(g, str) else g for g in given.get("guards", ()))
-    return Transition(**{k: tuple(v) if k in ("sources", "targets") else v for k, v in given.items()})
+    given |= {name: tuple(given[name]) for name in ("sources", "targets") if name in given}
+    return Transition(**given)
 
 
 def _forget(*, setting: str, **kwargs: Any) -> None:

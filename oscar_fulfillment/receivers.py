@@ -1,6 +1,22 @@
 """What the app listens to. Imported when Django starts."""
 
-from .core import sqlite  # noqa: F401
-from .services import oscar_events
+import logging
+from typing import Any
+
+from . import signals
+from .core import outbox, sqlite  # noqa: F401
+from .services import mails, messages, oscar_events
+
+logger = logging.getLogger("oscar_fulfillment")
 
 oscar_events.connect()
+outbox.register_destination(messages.MAIL, mails.send_mail)
+outbox.on_dead(mails.mail_died)
+
+
+@outbox.on_dead
+def announce_death(message: Any) -> None:
+    """Tell other people's code about a message that was given up."""
+    for receiver, result in signals.message_died.send_robust(sender=type(message), message=message):
+        if isinstance(result, Exception):
+            logger.error("message_died: receiver %r failed", receiver, exc_info=result)

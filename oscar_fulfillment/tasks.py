@@ -17,7 +17,10 @@ from .core.queue import Every
 
 logger = logging.getLogger("oscar_fulfillment.tasks")
 
-SCHEDULES: list[Every] = [Every("sweep", "oscar_fulfillment.tasks.sweep", minutes=1)]
+SCHEDULES: list[Every] = [
+    Every("sweep", "oscar_fulfillment.tasks.sweep", minutes=1),
+    Every("holds", "oscar_fulfillment.tasks.expire_holds", minutes=1),
+]
 
 
 def drain_outbox() -> dict[str, int]:
@@ -66,9 +69,26 @@ def sweep() -> None:
             queue.wake(name)
         for lane in pump.orphans():
             logger.error("messages wait in %r, but nobody handles it", lane)
+    from .services import bulk
+
+    bulk.resume_stale()
+
+
+def run_bulk_job(job_id: int) -> None:
+    """Go on with a bulk job until it is done or the budget is used up; two workers never do the same order twice."""
+    from .services import bulk
+
+    bulk.run_job(job_id, budget=settings.DRAIN_BUDGET)
 
 
 def heartbeat() -> None:
     """The workers' answer to the watchdog, and a sweep on the way."""
     queue.taken(queue.HEARTBEAT)
     sweep()
+
+
+def expire_holds() -> int:
+    """End the holds whose time is over."""
+    from .services import holds
+
+    return holds.expire_holds()

@@ -69,7 +69,9 @@ def read(name: str) -> Mail | None:
 
 def names() -> list[str]:
     """The names of all caught messages, newest first."""
-    return sorted((path.stem for path in Path(settings.SANDBOX_MAILS).glob("*.eml") if NAME.match(path.stem)), reverse=True)
+    return sorted(
+        (path.stem for path in Path(settings.SANDBOX_MAILS).glob("*.eml") if NAME.match(path.stem)), reverse=True
+    )
 
 
 def forget_all() -> None:

@@ -7,13 +7,14 @@ burn the machine), and all of them end with this one. Standard library only.
 from __future__ import annotations
 
 import argparse
+import contextlib
 import os
 import signal
 import socket
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -31,7 +32,7 @@ class Service:
     process: subprocess.Popen | None = None
     started_at: float = 0.0
     restarts: int = 0
-    not_before: float = field(default=0.0)
+    not_before: float = 0.0
 
     def start(self) -> None:
         # A session of its own: Ctrl-C reaches only the supervisor, and stop() reaches the child's own children too.
@@ -39,27 +40,26 @@ class Service:
         self.started_at = time.monotonic()
 
     def watch(self) -> None:
-        """Start the process when it is not running and its pause is over."""
+        """Notice that the process ended, and start it again when its pause is over."""
         now = time.monotonic()
-        if self.process is not None and self.process.poll() is None:
+        if self.process is None:
+            if now >= self.not_before:
+                self.start()
+        elif self.process.poll() is None:
             if now - self.started_at > 60:
                 self.restarts = 0
-            return
-        if self.process is not None and self.not_before <= self.started_at:
+        else:
             pause = min(30.0, 0.5 * 2**self.restarts)
+            print(f"sandbox: {self.name} ended ({self.process.returncode}); again in {pause:g} s", file=sys.stderr)
+            self.signal(signal.SIGTERM)  # What it started and left behind.
             self.restarts += 1
-            self.not_before = now + pause
-            print(f"sandbox: {self.name} ended ({self.process.returncode}); again in {pause:.0f} s", file=sys.stderr)
-        if now >= self.not_before:
-            self.start()
+            self.process, self.not_before = None, now + pause
 
     def signal(self, number: int) -> None:
         if self.process is None:
             return
-        try:
+        with contextlib.suppress(ProcessLookupError):
             os.killpg(self.process.pid, number)
-        except ProcessLookupError:
-            pass
 
 
 def stop(services: list[Service]) -> None:
@@ -69,10 +69,8 @@ def stop(services: list[Service]) -> None:
     deadline = time.monotonic() + PATIENCE
     for service in services:
         if service.process is not None:
-            try:
+            with contextlib.suppress(subprocess.TimeoutExpired):
                 service.process.wait(max(0.1, deadline - time.monotonic()))
-            except subprocess.TimeoutExpired:
-                pass
         service.signal(signal.SIGKILL)
 
 
@@ -92,7 +90,7 @@ def prepare() -> set[str]:
     """Translations, tables, demo data: each only does what is missing. Returns the commands that exist."""
     from .messages import compile_all
 
-    compile_all(ROOT)
+    compile_all()
     known = commands()
     manage("migrate", "--no-input", "--verbosity", "0")
     if "fulfillment_setup" in known:
@@ -165,7 +163,7 @@ def main(argv: list[str] | None = None) -> int:
 
     running = services(options.host, options.port, known)
     ended = []
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_args: ended.append(True))
     try:
         for service in running:

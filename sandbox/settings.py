@@ -123,7 +123,10 @@ TEMPLATES = [
     }
 ]
 
-AUTHENTICATION_BACKENDS = ["oscar.apps.customer.auth_backends.EmailBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = [
+    "oscar.apps.customer.auth_backends.EmailBackend",
+    "django.contrib.auth.backends.ModelBackend",
+]
 LOGIN_REDIRECT_URL = "/"
 HAYSTACK_CONNECTIONS = {"default": {"ENGINE": "haystack.backends.simple_backend.SimpleEngine"}}
 HAYSTACK_SIGNAL_PROCESSOR = "haystack.signals.BaseSignalProcessor"
@@ -148,10 +151,16 @@ OSCAR_PRODUCTS_PER_PAGE = 24
 OSCAR_HIDDEN_FEATURES = ["reviews", "wishlists"]
 OSCAR_SEND_REGISTRATION_EMAIL = False
 OSCAR_GOOGLE_ANALYTICS_ID = None
-# Oscar escapes the description of a shipping method and the like by itself; nothing here needs raw HTML.
 
 OSCAR_FULFILLMENT = {
     "FLOW": "sandbox.shop.flows.choose_flow",
+    "CARRIERS": {
+        "correios": {"BACKEND": "oscar_fulfillment.carriers.correios.Correios"},
+        "swiss_post": {"BACKEND": "oscar_fulfillment.carriers.known.Known"},
+        "cdek": {"BACKEND": "oscar_fulfillment.carriers.known.Known"},
+        "tipsa": {"BACKEND": "oscar_fulfillment.carriers.known.Known"},
+        "other": {"BACKEND": "oscar_fulfillment.carriers.manual.Manual"},
+    },
     "OPERATOR_EMAILS": ["operator@example.com"],
     "CHECKOUT_COUNTRIES": "sandbox.shop.stores.checkout_countries",
     "CHECKOUT_PAYMENT_METHODS": "sandbox.shop.stores.checkout_payment_methods",
@@ -180,4 +189,6 @@ LOGGING = {
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s: %(message)s", "datefmt": "%H:%M:%S"}},
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
+    # A page's pictures come all at once: that some wait for a thread is no news.
+    "loggers": {"waitress.queue": {"level": "ERROR"}},
 }

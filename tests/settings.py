@@ -7,6 +7,7 @@ from oscar.defaults import *  # noqa: F403
 from oscar_fulfillment.defaults import *  # noqa: F403
 
 BASE_DIR = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+os.makedirs(os.path.join(BASE_DIR, "sandbox", "var"), exist_ok=True)
 DEBUG = False
 SECRET_KEY = "tests only"
 ALLOWED_HOSTS = ["*"]
@@ -19,7 +20,7 @@ SITE_ID = 1
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 if os.environ.get("DB", "sqlite") == "postgres":
-    DATABASES = {
+    DATABASES: dict = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": os.environ.get("PGDATABASE", "postgres"),

@@ -44,8 +44,8 @@ class AddressRulesMixin:
         except ImportError:
             return forms.ChoiceField(label=label, choices=blank + list(addresses.STATES.items()))
         field = BRStateChoiceField(label=label)
-        field.choices = blank + list(field.choices)
-        return field
+        field.widget.choices = blank + list(addresses.STATES.items())
+        return field  # type: ignore[return-value]
 
     def clean(self):
         cleaned = super().clean()
@@ -66,7 +66,7 @@ class ShippingAddressForm(AddressRulesMixin, oscar_forms.ShippingAddressForm):
     pass
 
 
-class CheckoutUserAddressForm(AddressRulesMixin, UserAddressForm):
+class CheckoutUserAddressForm(AddressRulesMixin, UserAddressForm):  # type: ignore[valid-type]
     """The address book's form as the checkout shows it."""
 
 
@@ -115,13 +115,14 @@ class PaymentMethodForm(forms.Form):
         self.fields["tax_id"].required = rule.required
 
     def clean(self):
-        cleaned = super().clean()
+        cleaned = super().clean() or {}
         if "tax_id" not in self.fields or "tax_id" in self.errors or "tax_id_kind" in self.errors:
             return cleaned
         if number := (cleaned.get("tax_id") or "").strip():
-            kind = cleaned.get("tax_id_kind") or self.rule.kinds[0]
+            # The kind that was ticked, else any other that the number is: a CNPJ under "CPF" is no mistake to punish.
+            ticked = cleaned.get("tax_id_kind") or self.rule.kinds[0]
             try:
-                self.identity = identity.check(kind, number)
+                self.identity = identity.check_any((ticked, *self.rule.kinds), number)
             except ValidationError as error:
                 self.add_error("tax_id", error)
         return cleaned

@@ -51,7 +51,7 @@ class TaxIdentity:
 
     @property
     def label(self) -> str:
-        return LABELS.get(self.kind, self.kind)
+        return str(LABELS.get(self.kind, self.kind))
 
 
 def rule_for(country_code: str | None) -> IdentityRule:
@@ -66,3 +66,14 @@ def check(kind: str, raw: str) -> TaxIdentity:
         return TaxIdentity(kind, taxids.normalise(kind, raw))
     except ValueError as error:
         raise ValidationError(str(error), code="tax_id") from error
+
+
+def check_any(kinds: tuple[str, ...], raw: str) -> TaxIdentity:
+    """Return the identity of the first of ``kinds`` that fits. Raises the first kind's ``ValidationError``."""
+    first_error = None
+    for kind in kinds:
+        try:
+            return check(kind, raw)
+        except ValidationError as error:
+            first_error = first_error or error
+    raise first_error or ValidationError(_("This country asks for no tax number."), code="tax_id")

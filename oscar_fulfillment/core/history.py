@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 @dataclass(frozen=True)
@@ -15,7 +16,7 @@ class Flaw:
 
     subject_pk: Any
     sequence: int
-    problem: str
+    problem: Any
 
 
 def verify(model: type[models.Model], history: type[models.Model], chunk: int = 2000) -> Iterator[Flaw]:
@@ -40,13 +41,13 @@ def _verify_chain(pk: Any, version: int, head: str, rows: list[Any]) -> Iterator
     previous = ""
     for expected, row in enumerate(rows, 1):
         if row.sequence != expected:
-            yield Flaw(pk, expected, "a row is missing")
+            yield Flaw(pk, expected, _("a row is missing"))
             return
         if row.hash != row.compute_hash(previous):
-            yield Flaw(pk, row.sequence, "the row was changed")
+            yield Flaw(pk, row.sequence, _("the row was changed"))
             return
         previous = row.hash
     if len(rows) != version:
-        yield Flaw(pk, version, "rows at the end are missing")
+        yield Flaw(pk, version, _("rows at the end are missing"))
     elif previous != head:
-        yield Flaw(pk, version, "the head does not match the last row")
+        yield Flaw(pk, version, _("the head does not match the last row"))

@@ -47,7 +47,7 @@ PUMP = Pump(
 class OutboxMessage:
     """What is to be said, to whom, and the key under which it is said only once.
 
-    ``delay`` is in seconds; ``order_id`` lets the order's page show what became of the message.
+    ``delay`` is in seconds; ``order_id`` lets the order's page list the message.
     """
 
     destination: str
@@ -73,10 +73,17 @@ def destination(name: str, *, at_most_once: bool = False) -> Callable[[Handler],
     return register
 
 
-def enqueue(messages: Iterable[OutboxMessage]) -> int:
+def on_dead(hook: Handler) -> Handler:
+    """Let ``hook(message)`` know of every message that is given up; it must stand being told twice of the same."""
+    PUMP.on_dead.append(hook)
+    return hook
+
+
+def enqueue(messages: Iterable[OutboxMessage], order_id: int | None = None) -> int:
     """Write the messages in the caller's transaction and wake the workers when it commits.
 
-    A message whose destination, kind and key are there already is left out. Returns how many were new.
+    A message whose destination, kind and key are there already is left out; returns how many were new.
+    ``order_id`` is for messages that name none.
     """
     messages = list(messages)
     if not messages:
@@ -89,7 +96,7 @@ def enqueue(messages: Iterable[OutboxMessage]) -> int:
             kind=message.kind,
             key=message.key,
             payload=message.payload,
-            order_id=message.order_id,
+            order_id=message.order_id if message.order_id is not None else order_id,
             created_at=now,
             next_attempt_at=now + timedelta(seconds=message.delay),
         )

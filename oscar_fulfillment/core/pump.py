@@ -20,7 +20,7 @@ from typing import Any
 
 from django.apps import apps
 from django.db import InterfaceError, OperationalError, connections, router
-from django.db.models import Model
+from django.db.models import Min, Model
 from django.utils import timezone
 
 from oscar_fulfillment.conf import settings
@@ -54,6 +54,7 @@ class Pump:
     words: Words
     setting: str
     lanes: dict[str, Lane] = field(default_factory=dict)
+    on_dead: list[Handler] = field(default_factory=list)
 
     @property
     def model(self) -> type[Model]:
@@ -77,6 +78,13 @@ class Pump:
         awake = [lane for lane in self.lanes if self.health_name(lane) not in resting]
         return bool(leases.lanes_with_work(self.model, self.words, awake))
 
+    def lag(self) -> float:
+        """Seconds by which the oldest message that is due is late; 0.0 when nothing is. For health checks."""
+        words, now = self.words, timezone.now()
+        open_ = self.model._base_manager.filter(status__in=[words.waiting, words.busy], next_attempt_at__lte=now)
+        oldest = open_.aggregate(oldest=Min("next_attempt_at"))["oldest"]
+        return (now - oldest).total_seconds() if oldest else 0.0
+
     def orphans(self) -> list[str]:
         """Lanes with open messages that nobody handles: a typing error, or an app that was removed."""
         words = self.words
@@ -87,6 +95,15 @@ class Pump:
             .values_list(words.lane, flat=True)
             .distinct()[:20]
         )
+
+    def tell_dead(self, row: Any, outcome: Outcome) -> None:
+        """Tell the hooks that a message is given up, before that is noted: a crash between tells twice, not never."""
+        row.status, row.error = outcome.status, outcome.error
+        for hook in self.on_dead:
+            try:
+                hook(row)
+            except Exception:
+                logger.exception("%s is dead, and %r could not deal with that", row, hook)
 
     def run(self, limit: int = 100, only: str | None = None, budget: float | None = None) -> Counter[str]:
         """Handle up to ``limit`` messages, taking turns between lanes, for about ``budget`` seconds.
@@ -162,6 +179,8 @@ class Turn:
                     break
                 begun += 1
                 outcome = self._one(row)
+                if outcome.status == self.words.dead:
+                    self.pump.tell_dead(row, outcome)
                 counts[outcome.status] += 1
                 unnoted.append(outcome)
                 if time.monotonic() - noted_at >= NOTE_EVERY:

@@ -21,7 +21,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, cast
 
 from django.apps import apps
 from django.conf import settings as django_settings
@@ -155,7 +155,8 @@ def ensure_schedules(schedules: Iterable[Every], prefix: str = "fulfillment:") -
     with transaction.atomic(using=alias):
         lock_name("oscar_fulfillment.schedules", using=alias)
         rows = Schedule.objects.using(alias).filter(name__startswith=prefix).order_by("pk")
-        surplus, present = [], {}
+        surplus: list[int] = []
+        present: dict[str, Any] = {}
         for row in rows:
             if row.name in wanted and row.name not in present:
                 present[row.name] = row
@@ -168,12 +169,12 @@ def ensure_schedules(schedules: Iterable[Every], prefix: str = "fulfillment:") -
                 "minutes": schedule.minutes,
                 "repeats": -1,
             }
-            row = present.get(name)
-            if row is None:
+            existing = present.get(name)
+            if existing is None:
                 Schedule.objects.using(alias).create(name=name, next_run=timezone.now(), **values)
                 created += 1
-            elif any(getattr(row, field) != value for field, value in values.items()):
-                Schedule.objects.using(alias).filter(pk=row.pk).update(**values)
+            elif any(getattr(existing, field) != value for field, value in values.items()):
+                Schedule.objects.using(alias).filter(pk=existing.pk).update(**values)
                 changed += 1
         Schedule.objects.using(alias).filter(pk__in=surplus).delete()
     return created, changed, len(surplus)
@@ -203,7 +204,7 @@ def connect_signs_of_life(report: Any) -> None:
         from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 
         def begin(task: dict[str, Any], **kwargs: Any) -> None:
-            report(float(task.get("timeout") or Conf.TIMEOUT or 0))
+            report(float(task.get("timeout") or cast(Any, Conf.TIMEOUT) or 0))
 
         def end(**kwargs: Any) -> None:
             report(None)
@@ -217,4 +218,4 @@ def workers() -> int:
     """How many worker processes a cluster of this project has."""
     from django_q.conf import Conf
 
-    return int(Conf.WORKERS)
+    return int(cast(Any, Conf.WORKERS))

@@ -28,9 +28,7 @@ def tune(sender: Any, connection: BaseDatabaseWrapper, **kwargs: Any) -> None:
     """Set the pragmas of a new connection to the database that holds our tables."""
     if connection.vendor != "sqlite" or is_memory(connection) or not settings.SQLITE_TUNING or not apps.models_ready:
         return
-    from oscar_fulfillment.models import OutboundMessage
-
-    if connection.alias != router.db_for_write(OutboundMessage):
+    if connection.alias != router.db_for_write(apps.get_model("oscar_fulfillment", "OutboundMessage")):
         return
     patience = max(BUSY_TIMEOUT, int(float(connection.settings_dict["OPTIONS"].get("timeout", 0)) * 1000))
     with connection.cursor() as cursor:

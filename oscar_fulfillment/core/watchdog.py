@@ -47,6 +47,8 @@ def attach() -> None:
     if os.getppid() == int(os.environ.get(PARENT) or 0):
         # The cluster's first process. Its descendants are forked and do the same, each for its own parent.
         _die_with_parent()
+        if os.getppid() != int(os.environ[PARENT]):
+            os._exit(1)  # the watchdog died before we could ask to be told
         os.register_at_fork(after_in_child=_die_with_parent)
         queue.connect_signs_of_life(lambda seconds: _report(Path(directory), seconds))
 
@@ -141,7 +143,7 @@ class Watchdog:
                     return 0 if in_time else 1
                 self.say(f"The cluster is restarted: {reason}.")
                 short_lives = short_lives + 1 if time.time() - began < self.timeout / 2 else 0
-                self._sleep(min(30.0, 2.0**short_lives - 1))
+                self._sleep(2.0 ** min(short_lives, 5) - 1)
         return 0
 
     def _on_signal(self, number: int, frame: Any) -> None:

@@ -185,6 +185,7 @@ def validate_against(
     """What contradicts the key: the series and number typed beside it, and who may issue for this shop.
 
     ``series`` and ``number`` are compared as numbers; None or "" was not given. No ``issuer_tax_ids``: anybody may.
+    The problems' ``field`` is the field of the form: "series", "number" or "access_key".
     """
     problems = []
     for name, given in (("series", series), ("number", number)):
@@ -196,7 +197,7 @@ def validate_against(
     allowed = {compact(tax_id).rjust(14, "0") for tax_id in issuer_tax_ids}
     if allowed and key.text[FIELDS["issuer"]] not in allowed:
         shown = taxids.format_tax_id(key.issuer_kind, key.issuer)
-        problems.append(_problem("issuer_mismatch", "issuer", found=shown))
+        problems.append(_problem("issuer_mismatch", "access_key", found=shown))
     return problems
 
 

@@ -4,8 +4,11 @@ from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .payment import PaymentMethod
 from .shipment import Shipment, ShipmentLine
+from .views import BulkJob, BulkJobItem, SavedView
 
 __all__ = [
+    "BulkJob",
+    "BulkJobItem",
     "Hold",
     "InboundMessage",
     "Invoice",
@@ -14,6 +17,7 @@ __all__ = [
     "OutboundMessage",
     "PaymentMethod",
     "QueueSignal",
+    "SavedView",
     "Shipment",
     "ShipmentLine",
     "StatusChange",

@@ -30,6 +30,7 @@ class OrderFulfillment(Tracked):
         on_delete=models.PROTECT,
         related_name="+",
         verbose_name=_("Payment method"),
+        db_index=False,  # the composite index below begins with it
     )
     hold_count = models.PositiveSmallIntegerField(_("Open holds"), default=0)
     # Units that were short at release and still wait for goods.
@@ -39,13 +40,14 @@ class OrderFulfillment(Tracked):
     language = models.CharField(_("Language"), max_length=10, blank=True)
     placed_at = models.DateTimeField(_("Placed"))
     number = models.CharField(_("Order number"), max_length=128, unique=True)
+    currency = models.CharField(_("Currency"), max_length=12, default="", db_default="", blank=True)
     customer_name = models.CharField(_("Customer"), max_length=255, blank=True)
-    email = models.CharField(_("E-mail"), max_length=254, blank=True, db_index=True)
+    email = models.CharField(_("E-mail"), max_length=254, blank=True)
     tax_id_kind = models.CharField(_("Kind of tax number"), max_length=16, blank=True)
-    tax_id = models.CharField(_("Tax number"), max_length=32, blank=True, db_index=True)
+    tax_id = models.CharField(_("Tax number"), max_length=32, blank=True)
     # The name folded (lower case, no accents), from the first and from the last word on: prefix search by either.
-    search_name = models.CharField(max_length=255, blank=True, db_index=True, editable=False)
-    search_surname = models.CharField(max_length=255, blank=True, db_index=True, editable=False)
+    search_name = models.CharField(max_length=255, blank=True, editable=False)
+    search_surname = models.CharField(max_length=255, blank=True, editable=False)
 
     class Meta:
         app_label = "oscar_fulfillment"
@@ -66,16 +68,30 @@ class OrderFulfillment(Tracked):
             ("share_view", _("Can share saved views")),
             ("manage_messages", _("Can send messages again")),
         ]
-        # Newest first in every queue: each index ends in the keyset (placed_at, order).
+        # Newest first in every queue and behind every filter: each index ends in the keyset (placed_at, order). Lists
+        # of statuses are read as one walk per status and merged, see ``selectors.scans``.
         indexes = [
             models.Index(fields=["-placed_at", "-order"], name="fulfillment_placed"),
             models.Index(fields=["shipping_status", "-placed_at", "-order"], name="fulfillment_shipping"),
             models.Index(fields=["payment_status", "-placed_at", "-order"], name="fulfillment_payment"),
             models.Index(fields=["payment_status", "shipping_status", "-placed_at", "-order"], name="fulfillment_pair"),
+            models.Index(fields=["flow", "shipping_status", "-placed_at", "-order"], name="fulfillment_flow"),
+            models.Index(
+                fields=["payment_method", "payment_status", "-placed_at", "-order"], name="fulfillment_method"
+            ),
+            models.Index(fields=["currency", "-placed_at", "-order"], name="fulfillment_currency"),
             models.Index(
                 fields=["-placed_at", "-order"], name="fulfillment_on_hold", condition=models.Q(hold_count__gt=0)
             ),
+            models.Index(
+                fields=["-placed_at", "-order"], name="fulfillment_backorder", condition=models.Q(has_backorder=True)
+            ),
             models.Index(fields=["-placed_at", "-order"], name="fulfillment_problem", condition=~models.Q(problem="")),
+            # Prefixes: with these classes PostgreSQL uses one index for "equals" and for "begins with", in any locale.
+            models.Index(fields=["email"], name="fulfillment_email", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["tax_id"], name="fulfillment_tax_id", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["search_name"], name="fulfillment_name", opclasses=["varchar_pattern_ops"]),
+            models.Index(fields=["search_surname"], name="fulfillment_surname", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

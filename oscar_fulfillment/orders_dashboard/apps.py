@@ -1,5 +1,70 @@
+"""Oscar's orders dashboard with our pages: its URL names stay, so every link of Oscar lands on them."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
 from oscar.apps.dashboard.orders.apps import OrdersDashboardConfig as OscarOrdersDashboardConfig
 
 
-class OrdersDashboardConfig(OscarOrdersDashboardConfig):
+class FulfillmentOrdersDashboardMixin:
+    """For a store's own ``OrdersDashboardConfig``. Views are looked up in the store's ``views.py`` first, then in ours.
+
+    Oscar's ``get_class`` looks for views of a dashboard app in the app labelled ``dashboard``, so they are set here.
+    """
+
+    #: Attribute that Oscar reads -> class name in ``views.py``.
+    our_views = {
+        "order_list_view": "OrderListView",
+        "order_detail_view": "OrderDetailView",
+        "shipping_address_view": "ShippingAddressUpdateView",
+        "line_detail_view": "LineDetailView",
+        "order_stats_view": "OrderStatsView",
+    }
+
+    def ready(self) -> None:
+        super().ready()  # type: ignore[misc]
+        for attribute, name in self.our_views.items():
+            for module in (f"{self.name}.views", f"{__package__}.views"):  # type: ignore[attr-defined]
+                if view := getattr(_import(module), name, None):
+                    setattr(self, attribute, view)
+                    break
+
+    def configure_permissions(self) -> None:
+        from .list_urls import list_permissions
+        from .page_urls import page_urls
+
+        super().configure_permissions()  # type: ignore[misc]
+        # Staff who may see our statuses need no second permission of Oscar's to open the pages that show them.
+        for name in ("order-list", "order-detail", "order-line-detail"):
+            self.permissions_map[name] = (
+                *self.permissions_map[name],
+                ["is_staff", "oscar_fulfillment.view_orderfulfillment"],
+            )
+        # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
+        self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
+        for pattern in page_urls():
+            self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
+
+    def get_urls(self) -> list[Any]:
+        from .list_urls import list_urls
+        from .page_urls import page_urls
+
+        config: Any = self
+        # Ours first: Oscar's "<number>/" takes any word for an order number.
+        return [*config.post_process_urls([*list_urls(), *page_urls()]), *super().get_urls()]  # type: ignore[misc]
+
+
+def _import(module: str) -> Any:
+    """The module, or None where a store has none of that name. A mistake inside it is raised."""
+    try:
+        return import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != module:
+            raise
+        return None
+
+
+class OrdersDashboardConfig(FulfillmentOrdersDashboardMixin, OscarOrdersDashboardConfig):
     name = "oscar_fulfillment.orders_dashboard"

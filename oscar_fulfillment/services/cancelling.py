@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import Hold, Invoice, Shipment, StatusChange
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 
 from . import messages, stock
 from .door import move
-from .text import clean_text
 
 CANCEL = Move("shipping", "cancel")
 CANCEL_PAYMENT = Move("payment", "cancel_payment")
@@ -68,15 +68,19 @@ def cancel_order(
     reason: str,
     override: bool = False,
     notify: bool = True,
+    tell_reason: bool = False,
     expected_version: int | None = None,
     key: str = "",
 ) -> StatusChange:
     """Cancel an order that has not left; a reason is required and kept.
 
+    The reason stays inside the shop, unless ``tell_reason`` marks it as written for the customer: then mail and
+    account page show it.
+
     An order whose payment a provider runs is cancelled by the provider's word, unless ``override``
     (the caller checks the permission ``override_payment``).
     """
-    data = {"override": True} if override else {}
+    data = {name: True for name, given in (("override", override), ("tell_reason", tell_reason)) if given}
     return move(
         order,
         CANCEL,

@@ -11,14 +11,14 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.fiscal.access_key import AccessKeyError, is_zeros, parse, validate_against
+from oscar_fulfillment.fiscal.access_key import AccessKeyError, is_zeros, means_no_document, parse, validate_against
 from oscar_fulfillment.models import Invoice, Shipment, StatusChange
 from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
 
 from .door import move
 from .shipments import ShipmentBook
-from .text import clean_text
 
 INVOICE = Move("shipping", "invoice")
 CANCEL_INVOICE = Move("shipping", "cancel_invoice")
@@ -33,7 +33,7 @@ def read_invoice(*, kind: str, number: str = "", series: str = "", access_key: s
     number = clean_text("number", number, limit=32)
     series = clean_text("series", series, limit=8)
     access_key = clean_text("access_key", access_key, limit=120)
-    if kind == NONE or (is_zeros(access_key) and not number.strip("0") and not series.strip("0")):
+    if kind == NONE or means_no_document(access_key=access_key, number=number, series=series):
         return {"kind": NONE, "number": "", "series": "", "access_key": "", "issuer_tax_id": ""}
     if kind == OTHER:
         if not number:

@@ -8,20 +8,18 @@ from typing import Any
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
+from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE
 
 from . import messages
 from .door import move
-from .text import clean_text
 
 INTERNAL = Move("note", "add_note", is_record=True)
 FOR_CUSTOMER = Move("note", "tell_customer", is_record=True)
 PRINTED = Move("document", "print", is_record=True)
 PROBLEM_SETTLED = Move("problem", "resolve_problem", is_record=True)
-
-#: ``OrderNote.note_type`` of notes that the customer got and sees in the account.
-CUSTOMER_NOTE_TYPE = "Customer"
 
 
 def add_note(*, order: Any, actor: Actor, text: str, visible_to_customer: bool = False, key: str = "") -> StatusChange:

@@ -1,4 +1,4 @@
-"""A small drawing board for the product pictures: coordinates from 0 to 100, drawn large and scaled down (smooth edges)."""
+"""A small drawing board for the product pictures: coordinates from 0 to 100, drawn large and scaled down."""
 
 from __future__ import annotations
 
@@ -35,9 +35,7 @@ class Canvas:
         """The soft shadow of a thing that stands on ``y`` between ``x0`` and ``x1``."""
         mask = Image.new("L", (SIZE, SIZE), 0)
         half = SIZE / 100
-        ImageDraw.Draw(mask).ellipse(
-            [x0 * half, (y - depth) * half, x1 * half, (y + depth) * half], fill=72
-        )
+        ImageDraw.Draw(mask).ellipse([x0 * half, (y - depth) * half, x1 * half, (y + depth) * half], fill=72)
         mask = mask.filter(ImageFilter.GaussianBlur(9)).resize(self.image.size)
         self.image.paste((25, 20, 40), mask=mask)
 
@@ -45,7 +43,9 @@ class Canvas:
         """``corners``: which are round (top left, top right, bottom right, bottom left)."""
         box = _px(x0, y0, x1, y1)
         self._paint(
-            lambda draw, fill: draw.rounded_rectangle(box, radius=radius * UNIT, fill=fill, corners=corners), color, alpha
+            lambda draw, fill: draw.rounded_rectangle(box, radius=radius * UNIT, fill=fill, corners=corners),
+            color,
+            alpha,
         )
 
     def oval(self, x0, y0, x1, y1, color: str, alpha: float = 1) -> None:

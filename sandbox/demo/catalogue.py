@@ -82,16 +82,27 @@ def create_catalogue() -> None:
     from oscar.apps.catalogue.categories import create_from_breadcrumbs
     from oscar.core.loading import get_model
 
-    Product, ProductClass, ProductImage = (get_model("catalogue", name) for name in ("Product", "ProductClass", "ProductImage"))
+    Product, ProductClass, ProductImage = (
+        get_model("catalogue", name) for name in ("Product", "ProductClass", "ProductImage")
+    )
     Partner, StockRecord = get_model("partner", "Partner"), get_model("partner", "StockRecord")
 
-    goods, _ = ProductClass.objects.get_or_create(name="Goods", defaults={"requires_shipping": True, "track_stock": True})
+    goods, _ = ProductClass.objects.get_or_create(
+        name="Goods", defaults={"requires_shipping": True, "track_stock": True}
+    )
     categories = {name: create_from_breadcrumbs(name) for name in CATEGORIES}
-    partners = {code: Partner.objects.update_or_create(code=code, defaults={"name": name})[0] for code, name, *_ in PARTNERS}
+    partners = {
+        code: Partner.objects.update_or_create(code=code, defaults={"name": name})[0] for code, name, *_ in PARTNERS
+    }
     for item in ITEMS:
         product, _ = Product.objects.update_or_create(
             upc=item.sku,
-            defaults={"title": item.title, "product_class": goods, "description": f"<p>{item.text}</p>", "is_public": True},
+            defaults={
+                "title": item.title,
+                "product_class": goods,
+                "description": f"<p>{item.text}</p>",
+                "is_public": True,
+            },
         )
         product.categories.set([categories[item.category]])
         if not product.images.exists():

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from django.contrib.flatpages.models import FlatPage
 from django.contrib.sites.models import Site
 from oscar.core.loading import get_model
 
@@ -11,6 +10,7 @@ from sandbox import mail
 from .catalogue import create_catalogue
 from .payment_methods import create_payment_methods
 from .users import create_users
+from .wipe import wipe
 
 COUNTRIES = {"BR": "Brasil", "CH": "Suisse", "ES": "España", "FR": "France", "RU": "Россия"}
 
@@ -34,24 +34,6 @@ def load() -> None:
 
 
 def drop() -> None:
-    """Delete orders, baskets, catalogue, people and mails. The tables stay."""
-    from django.contrib.auth import get_user_model
-    from django.contrib.sessions.models import Session
-
-    from .orders import drop_orders
-
-    drop_orders()
-    for app, model in (
-        ("basket", "Basket"),
-        ("catalogue", "Product"),
-        ("catalogue", "Category"),
-        ("partner", "Partner"),
-        ("voucher", "Voucher"),
-        ("order", "ShippingAddress"),
-        ("order", "BillingAddress"),
-    ):
-        get_model(app, model)._default_manager.all().delete()
-    get_user_model().objects.filter(email__endswith="@example.com").delete()
-    Session.objects.all().delete()
-    FlatPage.objects.all().delete()
+    """Delete the demo data and the caught mails."""
+    wipe()
     mail.forget_all()

@@ -14,15 +14,16 @@ METHODS: tuple[tuple[str, str, str, str, str], ...] = (
     ("cartao", "Cartão de crédito", "gateway", "mercadopago", ""),
     (
         "prepayment",
-        "Prepayment (bank transfer)",
+        "Prépaiement (virement)",
         "manual",
         "",
-        "IBAN CH93 0076 2011 6238 5295 7\nPonto & Vírgula SA, Lausanne\nPlease pay the exact amount and give the order number.",
+        "IBAN CH93 0076 2011 6238 5295 7\nPonto & Vírgula SA, Lausanne\n"
+        "Merci de virer le montant exact et d'indiquer le numéro de commande.",
     ),
     ("twint", "TWINT", "gateway", "datatrans", ""),
-    ("card-ch", "Credit card", "gateway", "datatrans", ""),
-    ("cash-pickup", "Cash on pick-up", "manual", "", "Bring the amount when you fetch the parcel in Lausanne."),
-    ("invoice-ch", "Purchase on invoice", "manual", "", "Payable within 30 days, the invoice comes with the parcel."),
+    ("card-ch", "Carte de crédit", "gateway", "datatrans", ""),
+    ("cash-pickup", "Paiement au retrait", "manual", "", "Apportez le montant en venant chercher le colis à Lausanne."),
+    ("invoice-ch", "Achat sur facture", "manual", "", "Payable à 30 jours, la facture accompagne le colis."),
     ("yookassa", "ЮKassa (карта, СБП)", "gateway", "yookassa", ""),
     (
         "invoice-ru",
@@ -36,9 +37,10 @@ METHODS: tuple[tuple[str, str, str, str, str], ...] = (
         "Virement / transferencia (SEPA)",
         "manual",
         "",
-        "IBAN FR14 2004 1010 0505 0001 3M02 606\nPonto & Vírgula SAS, Lyon\nPlease give the order number.",
+        "IBAN FR14 2004 1010 0505 0001 3M02 606\nPonto & Vírgula SAS, Lyon\n"
+        "Indiquez le numéro de commande / indique el número de pedido.",
     ),
-    ("card-eu", "Credit card", "gateway", "redsys", ""),
+    ("card-eu", "Carte / tarjeta", "gateway", "redsys", ""),
 )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-PASSWORD = "sandbox"  # noqa: S105 (a demo shop)
+PASSWORD = "sandbox"
 ALL = "*"
 
 
@@ -23,19 +23,45 @@ class Login:
 
 # Codenames of the permissions of each role; see the contract of oscar_fulfillment.permissions.
 ROLES: dict[str, tuple[str, ...]] = {
-    "clerk": ("view_orderfulfillment", "release_order", "hold_order", "cancel_order", "annotate_order", "export_orders"),
+    "clerk": (
+        "view_orderfulfillment",
+        "release_order",
+        "hold_order",
+        "cancel_order",
+        "annotate_order",
+        "export_orders",
+    ),
     "warehouse": ("view_orderfulfillment", "dispatch_order", "deliver_order", "hold_order", "annotate_order"),
     "finance": ("view_orderfulfillment", "approve_payment", "invoice_order", "annotate_order", "export_orders"),
     "manager": (ALL,),
     "partner": ("view_orderfulfillment", "release_order", "dispatch_order", "deliver_order", "annotate_order"),
 }
 
+# What each role may do in Oscar's own dashboard: seeing orders, and where the links of a refusal lead (stock, texts).
+OSCAR_ROLES: dict[str, tuple[str, ...]] = {
+    "clerk": ("order.view_order", "order.change_order", "catalogue.view_product", "catalogue.change_product"),
+    "warehouse": ("order.view_order", "order.change_order", "catalogue.view_product", "catalogue.change_product"),
+    "finance": ("order.view_order", "order.change_order"),
+    "manager": (ALL,),
+    "partner": ("partner.dashboard_access",),
+}
+# Django apps of Oscar whose permissions a manager has.
+OSCAR_APPS = ("order", "catalogue", "partner", "communication", "offer", "voucher", "reviews", "shipping", "payment")
+
 LOGINS: tuple[Login, ...] = (
     Login("manager@example.com", "Marta", "Nogueira", "manager: every step, overrides included", "manager", True),
     Login("clerk@example.com", "Caio", "Duarte", "clerk: releases, holds, cancels", "clerk", True),
     Login("finance@example.com", "Fabienne", "Rochat", "finance: approves payments, invoices", "finance", True),
     Login("warehouse@example.com", "Wanda", "Ferraz", "warehouse: dispatches, marks as delivered", "warehouse", True),
-    Login("partner@example.com", "Pavel", "Orlov", "partner: sees only the orders of the Russian store", "partner", False, "ru"),
+    Login(
+        "partner@example.com",
+        "Pavel",
+        "Orlov",
+        "partner: sees only the orders of the Russian store",
+        "partner",
+        False,
+        "ru",
+    ),
     Login("admin@example.com", "Ada", "Silveira", "superuser", "", True),
     Login("customer@example.com", "Clara", "Menezes", "a customer with orders of her own"),
 )
@@ -51,8 +77,13 @@ def create_users() -> None:
     groups = {}
     for role, codenames in ROLES.items():
         groups[role], _ = Group.objects.get_or_create(name=role)
-        groups[role].permissions.set(ours if ALL in codenames else ours.filter(codename__in=codenames))
-    groups["partner"].permissions.add(Permission.objects.get(codename="dashboard_access"))
+        granted = set(ours if ALL in codenames else ours.filter(codename__in=codenames))
+        if ALL in OSCAR_ROLES[role]:
+            granted |= set(Permission.objects.filter(content_type__app_label__in=OSCAR_APPS))
+        for name in OSCAR_ROLES[role]:
+            app, _, codename = name.partition(".")
+            granted |= set(Permission.objects.filter(content_type__app_label=app, codename=codename))
+        groups[role].permissions.set(granted)
 
     for login in LOGINS:
         user, _ = get_user_model().objects.update_or_create(

@@ -24,7 +24,9 @@ class StoreStrategy(strategy.StockRequired, strategy.Structured):
 
     def select_stockrecord(self, product):
         # A loop, not a filter: the list pages prefetch the stock records.
-        return next((record for record in product.stockrecords.all() if record.price_currency == self.store.currency), None)
+        return next(
+            (record for record in product.stockrecords.all() if record.price_currency == self.store.currency), None
+        )
 
     def fetch_for_line(self, line, stockrecord=None):
         # A line keeps the stock record it was put in with, and so its store, whatever the visitor looks at now.

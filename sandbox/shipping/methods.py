@@ -19,6 +19,4 @@ class StoreMethod(Base):
         charge, free_from = self.carriage.price, self.carriage.free_from
         if free_from is not None and basket.total_incl_tax >= free_from:
             charge = Decimal("0")
-        return prices.Price(
-            currency=self.store.currency, excl_tax=net(charge, self.store.tax_rate), incl_tax=charge
-        )
+        return prices.Price(currency=self.store.currency, excl_tax=net(charge, self.store.tax_rate), incl_tax=charge)

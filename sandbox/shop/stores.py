@@ -1,4 +1,4 @@
-"""The four stores of the demo shop. One catalogue; each store has its partner, currency, taxes, carriers and ways to pay."""
+"""The four stores of the demo shop. One catalogue; each store has its partner, currency, taxes and ways to pay."""
 
 from __future__ import annotations
 
@@ -28,7 +28,6 @@ class Carriage:
 class Store:
     code: str
     name: str
-    flag: str
     currency: str
     # The first one is the default of the address form.
     countries: tuple[str, ...]
@@ -46,7 +45,6 @@ STORES: dict[str, Store] = {
         Store(
             "br",
             pgettext_lazy("store", "Brazil"),
-            "🇧🇷",
             "BRL",
             ("BR",),
             Decimal("0"),
@@ -54,29 +52,33 @@ STORES: dict[str, Store] = {
             (
                 Carriage("pac", _("PAC (Correios)"), _("5 to 9 working days"), Decimal("19.90"), Decimal("299.00")),
                 Carriage("sedex", _("SEDEX (Correios)"), _("1 to 3 working days"), Decimal("39.90")),
-                Carriage("br-pickup", _("Pick up in São Paulo"), _("Rua Augusta 1500, from tomorrow noon"), Decimal("0")),
+                Carriage(
+                    "br-pickup", _("Pick up in São Paulo"), _("Rua Augusta 1500, from tomorrow noon"), Decimal("0")
+                ),
             ),
             ("pix", "boleto", "deposito", "cartao"),
         ),
         Store(
             "ch",
             pgettext_lazy("store", "Switzerland"),
-            "🇨🇭",
             "CHF",
             ("CH",),
             Decimal("0.081"),
             "fr",
             (
-                Carriage("post-eco", _("Swiss Post Economy"), _("2 to 3 working days"), Decimal("7.90"), Decimal("90.00")),
+                Carriage(
+                    "post-eco", _("Swiss Post Economy"), _("2 to 3 working days"), Decimal("7.90"), Decimal("90.00")
+                ),
                 Carriage("post-pri", _("Swiss Post Priority"), _("The next working day"), Decimal("10.90")),
-                Carriage("ch-pickup", _("Pick up in Lausanne"), _("Rue de Bourg 12, pay in cash if you like"), Decimal("0")),
+                Carriage(
+                    "ch-pickup", _("Pick up in Lausanne"), _("Rue de Bourg 12, pay in cash if you like"), Decimal("0")
+                ),
             ),
             ("prepayment", "twint", "card-ch", "cash-pickup", "invoice-ch"),
         ),
         Store(
             "ru",
             pgettext_lazy("store", "Russia"),
-            "🇷🇺",
             "RUB",
             ("RU",),
             Decimal("0.22"),
@@ -91,7 +93,6 @@ STORES: dict[str, Store] = {
         Store(
             "eu",
             pgettext_lazy("store", "France and Spain"),
-            "🇪🇺",
             "EUR",
             ("FR", "ES"),
             Decimal("0.20"),
@@ -125,6 +126,15 @@ def checkout_countries(request) -> Iterable[str]:
 
 
 def checkout_payment_methods(request, methods: Iterable) -> list:
-    """Setting CHECKOUT_PAYMENT_METHODS: a store's own ways to pay; cash only when the goods are picked up."""
-    offered = store_of(request).payment_methods
+    """Setting CHECKOUT_PAYMENT_METHODS: a store's own ways to pay.
+
+    Cash only when the goods are picked up, an invoice only for people we know.
+    """
+    from oscar_fulfillment.checkout.utils import CheckoutSessionData
+
+    offered = set(store_of(request).payment_methods)
+    if CheckoutSessionData(request).shipping_method_code(request.basket) != "ch-pickup":
+        offered.discard("cash-pickup")
+    if not request.user.is_authenticated:
+        offered.discard("invoice-ch")
     return [method for method in methods if method.code in offered]

@@ -15,7 +15,9 @@ from .baskets import move_basket
 from .stores import SESSION_KEY, STORES
 
 # A caught mail is somebody else's HTML: no scripts, no forms, nothing loaded from anywhere, whatever the browser.
-MAIL_POLICY = "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+MAIL_POLICY = (
+    "sandbox allow-popups allow-popups-to-escape-sandbox; default-src 'none'; img-src data:; style-src 'unsafe-inline'"
+)
 
 
 def start(request):
@@ -30,9 +32,7 @@ def choose_store(request):
         return HttpResponseBadRequest(_("There is no such store."), content_type="text/plain")
     request.session[SESSION_KEY] = store.code
     for title in move_basket(request.basket, store):
-        messages.warning(
-            request, _("%(product)s is not sold in this store and left your basket.") % {"product": title}
-        )
+        messages.warning(request, _("%(product)s is not sold in this store and left your basket.") % {"product": title})
     target = request.POST.get("next", "")
     if not url_has_allowed_host_and_scheme(target, allowed_hosts={request.get_host()}):
         target = "/"

@@ -20,7 +20,9 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")  # Playwright's loop 
 
 SHOTS = pathlib.Path(__file__).parent / "shots"
 WIDTHS = (1280, 768, 390)
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+CHROMIUM = (
+    os.environ.get("CHROMIUM") or shutil.which("chromium") or shutil.which("chromium-browser") or "/usr/bin/chromium"
+)
 
 
 def pytest_collection_modifyitems(items):
@@ -64,9 +66,11 @@ def watch(page):
     page.on("response", lambda r: failures.append(f"{r.status} {r.url}") if r.status >= 500 else None)
     page.on(
         "console",
-        lambda m: failures.append(f"console: {m.text} ({page.url})")
-        if m.type == "error" and "Content Security Policy" in m.text
-        else None,
+        lambda m: (
+            failures.append(f"console: {m.text} ({page.url})")
+            if m.type == "error" and "Content Security Policy" in m.text
+            else None
+        ),
     )
     return failures
 

@@ -324,6 +324,7 @@ def test_key_is_compared_with_what_was_typed_beside_it(given_beside, codes):
 
 def test_disagreement_names_both_values():
     problems = validate_against(parse(PUBLISHED), number="124", issuer_tax_ids=[DEMO_CNPJ])
+    assert [problem.field for problem in problems] == ["number", "access_key"]
     assert [str(problem.message) for problem in problems] == [
         "The number is 124, but the access key says 123.",
         "The key was issued by 12.ABC.345/01DE-35, which is not one of this shop's.",

@@ -347,6 +347,15 @@ def test_a_timeout_of_the_queue_notes_what_is_done_and_frees_the_rest(lanes):
     assert OutboundMessage.objects.get(key="4").attempts == 0
 
 
+def test_lag_is_the_age_of_the_oldest_due_message(lanes):
+    outbox.register_destination("shop", lambda message: None)
+    assert outbox.PUMP.lag() == 0
+    put(delay=60)
+    assert outbox.PUMP.lag() == 0
+    OutboundMessage.objects.update(next_attempt_at=timezone.now() - timedelta(seconds=90))
+    assert 90 <= outbox.PUMP.lag() < 100
+
+
 def test_messages_nobody_handles_wait_and_are_reported(lanes, caplog):
     from oscar_fulfillment import tasks
 

@@ -17,19 +17,17 @@ class Command(BaseCommand):
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("ids", nargs="*", type=int, help=gettext_lazy("Only these messages."))
-        parser.add_argument(
-            "--inbox", action="store_true", help=gettext_lazy("What came in, instead of what goes out.")
-        )
-        parser.add_argument("--lane", help=gettext_lazy("Only this destination, or source."))
-        parser.add_argument("--limit", type=int, default=50, help=gettext_lazy("Show at most so many."))
-        parser.add_argument("--all", action="store_true", help=gettext_lazy("With --send-again: every listed message."))
+        parser.add_argument("ids", nargs="*", type=int, help=_("Only these messages."))
+        parser.add_argument("--inbox", action="store_true", help=_("What came in, instead of what goes out."))
+        parser.add_argument("--lane", help=_("Only this destination, or source."))
+        parser.add_argument("--limit", type=int, default=50, help=_("Show at most so many."))
+        parser.add_argument("--all", action="store_true", help=_("With --send-again: every listed message."))
         parser.add_argument(
             "--send-again",
             "--replay",
             action="store_true",
             dest="again",
-            help=gettext_lazy("Put the messages back to the beginning."),
+            help=_("Put the messages back to the beginning."),
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -6,7 +6,8 @@ from typing import Any
 from django.conf import settings as django_settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import close_old_connections
-from django.utils.translation import gettext_lazy as _
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core import queue
@@ -14,7 +15,7 @@ from oscar_fulfillment.core.watchdog import Watchdog
 
 
 class Command(BaseCommand):
-    help = _("Runs the background workers (qcluster) and restarts them when they die or no longer move.")
+    help = gettext_lazy("Runs the background workers (qcluster) and restarts them when they die or no longer move.")
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--timeout", type=float, help=_("Seconds of silence before a restart."))

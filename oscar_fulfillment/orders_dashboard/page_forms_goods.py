@@ -1,0 +1,266 @@
+"""Forms about the goods: release, fiscal document, dispatch, delivery, return, tracking code."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from django import forms
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, pgettext_lazy
+
+from oscar_fulfillment.carriers import carriers, suggest
+from oscar_fulfillment.fiscal.access_key import widget_attrs
+from oscar_fulfillment.models import StatusChange
+from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
+from oscar_fulfillment.selectors.order_page import ShipmentRow
+from oscar_fulfillment.services import invoicing, release, shipping
+
+from .page_forms import StepForm, form, mail_address, mail_field, reason_field
+
+#: Above any quantity an order line can hold; keeps absurd numbers away from the database.
+MOST = 2_147_483_647
+
+
+@form("release")
+class ReleaseForm(StepForm):
+    """What is there, line by line, and how much of it goes ahead."""
+
+    template_name = "oscar_fulfillment/orders/forms/release.html"
+
+    in_part = forms.CharField(required=False, widget=forms.HiddenInput)
+    reason = reason_field(gettext_lazy("Note for the history"))
+
+    @cached_property
+    def answers(self) -> list[release.ReleaseLine]:
+        return release.preview_release(self.page.order)
+
+    def prepare(self) -> None:
+        for answer in self.answers:
+            self.fields[f"line_{answer.line.pk}"] = forms.IntegerField(
+                label=_("Release of “%(title)s”") % {"title": answer.line.title},
+                min_value=0,
+                max_value=MOST,
+                required=False,
+                initial=max(answer.releasable, 0),
+                widget=forms.NumberInput(attrs={"class": "ff-quantity", "inputmode": "numeric"}),
+            )
+
+    def rows(self) -> list[tuple[Any, Any]]:
+        """(stock answer, bound field) of each line that is not released yet."""
+        return [(a, self[f"line_{a.line.pk}"]) for a in self.answers if a.asked > 0]
+
+    @property
+    def missing(self) -> int:
+        return sum(answer.missing for answer in self.answers)
+
+    @property
+    def there(self) -> int:
+        return sum(max(answer.releasable, 0) for answer in self.answers)
+
+    def save(self, **common: Any) -> StatusChange:
+        typed = self.cleaned_data
+        chosen = {int(name[5:]): quantity for name, quantity in typed.items() if name.startswith("line_")}
+        quantities = None
+        # No quantity at all: the whole order is meant (a form without the table, a program).
+        if not typed["in_part"] and any(quantity is not None for quantity in chosen.values()):
+            quantities = {pk: quantity or 0 for pk, quantity in chosen.items()}
+        return release.release_order(
+            quantities=quantities, in_part=bool(typed["in_part"]), reason=typed["reason"], **common
+        )
+
+
+@form("invoice")
+class InvoiceForm(StepForm):
+    """The fiscal document of what is released."""
+
+    template_name = "oscar_fulfillment/orders/forms/invoice.html"
+    marks_optional = False
+
+    kind = forms.CharField(
+        label=gettext_lazy("Fiscal document"),
+        initial=NFE,
+        widget=forms.RadioSelect(
+            choices=[
+                (NFE, gettext_lazy("NF-e")),
+                (OTHER, gettext_lazy("Another document")),
+                (NONE, gettext_lazy("No fiscal document")),
+            ]
+        ),
+    )
+    access_key = forms.CharField(
+        label=gettext_lazy("Access key"),
+        required=False,
+        help_text=gettext_lazy("44 characters. Number and series are filled in from it."),
+    )
+    number = forms.CharField(label=gettext_lazy("Number"), required=False)
+    series = forms.CharField(label=pgettext_lazy("of an invoice", "Series"), required=False)
+
+    def prepare(self) -> None:
+        name = str(self.auto_id)
+        none = f"#{name % 'kind'}_2"
+        attrs = widget_attrs(series=f"#{name % 'series'}", number=f"#{name % 'number'}", none_choice=none)
+        attrs |= {"data-problems": f"#{name % 'access_key'}_problems", "autocomplete": "off", "spellcheck": "false"}
+        self.fields["access_key"].widget.attrs.update(attrs, **{"class": "ff-key"})
+        for plain in ("number", "series"):
+            self.fields[plain].widget.attrs.update(autocomplete="off", inputmode="numeric")
+
+    def save(self, **common: Any) -> StatusChange:
+        typed = self.cleaned_data
+        fields = {name: typed[name] for name in ("kind", "number", "series", "access_key")}
+        return invoicing.invoice_order(**fields, **common)
+
+
+@form("cancel_invoice")
+class CancelInvoiceForm(StepForm):
+    """The document was wrong."""
+
+    danger = True
+    reason = reason_field(gettext_lazy("Why is it taken back?"), required=True)
+
+    def consequences(self) -> list[Any]:
+        return [_("The order goes back one step and can be invoiced again. Cancel the document at the tax office too.")]
+
+    def save(self, **common: Any) -> StatusChange:
+        return invoicing.cancel_invoice(reason=self.cleaned_data["reason"], **common)
+
+
+def shipment_choices(rows: list[ShipmentRow], everything: Any) -> list[tuple[str, str]]:
+    """All of these shipments, or one of them."""
+    ones = [
+        (
+            str(row.shipment.pk),
+            _("Shipment %(number)d: %(goods)s") % {"number": row.shipment.number, "goods": _goods(row)},
+        )
+        for row in rows
+    ]
+    return [("", str(everything)), *ones]
+
+
+def _goods(row: ShipmentRow) -> str:
+    names = [f"{quantity} × {line.title}" for line, quantity in row.contents]
+    return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
+
+
+class _ShipmentForm(StepForm):
+    shipment = forms.IntegerField(
+        label=gettext_lazy("Shipment"), required=False, min_value=1, max_value=MOST, widget=forms.Select
+    )
+
+    def offer(self, rows: list[ShipmentRow], everything: Any) -> None:
+        """Ask which shipment when there are several; keep the field, for forms sent twice."""
+        chosen = self.options.get("shipment", "")
+        if len(rows) > 1:
+            self.fields["shipment"].widget = forms.Select(choices=shipment_choices(rows, everything))
+        else:
+            self.fields["shipment"].widget = forms.HiddenInput()
+            chosen = ""
+        if chosen.isdecimal() and len(chosen) < 10:
+            self.fields["shipment"].initial = int(chosen)
+
+
+def _tracking_fields() -> tuple[forms.CharField, forms.CharField]:
+    carrier = forms.CharField(label=gettext_lazy("Carrier"), required=False, widget=forms.Select)
+    code = forms.CharField(
+        label=gettext_lazy("Tracking code"),
+        required=False,
+        help_text=gettext_lazy("The code alone, not the link."),
+        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "ff-key"}),
+    )
+    return carrier, code
+
+
+def carrier_choices() -> list[tuple[str, Any]]:
+    """The shop's carriers, and none."""
+    return [("", _("No carrier (own delivery, pick-up)")), *((alias, carriers.get(alias).name) for alias in carriers)]
+
+
+@form("dispatch")
+class DispatchForm(_ShipmentForm):
+    """The goods leave."""
+
+    carrier, tracking_code = _tracking_fields()
+    notify = mail_field(gettext_lazy("Send the customer the mail?"))
+
+    def prepare(self) -> None:
+        self.offer(self.page.to_dispatch, _("All that is ready"))
+        alias = suggest(self.page.order)
+        self.fields["carrier"].widget.choices = carrier_choices()  # type: ignore[attr-defined]
+        self.fields["carrier"].initial = alias
+        # A carrier that mails the tracking link by itself answers the question; otherwise a person does.
+        if alias and carriers.get(alias).automatic_tracking_mail:
+            self.fields["notify"].initial = "yes"
+        self.fields["notify"].help_text = _("With the tracking link, to %(address)s.") % {
+            "address": mail_address(self.page)
+        }
+
+    def save(self, **common: Any) -> StatusChange:
+        typed = self.cleaned_data
+        return shipping.dispatch_order(
+            carrier=typed["carrier"],
+            tracking_code=typed["tracking_code"],
+            shipment=typed["shipment"],
+            notify=typed["notify"] == "yes",
+            **common,
+        )
+
+
+@form("deliver")
+class DeliverForm(_ShipmentForm):
+    """The goods have arrived."""
+
+    notify = mail_field(gettext_lazy("Tell the customer by mail?"))
+
+    def prepare(self) -> None:
+        self.offer(self.page.under_way, _("All that is under way"))
+        self.fields["notify"].initial = "yes"
+        self.fields["notify"].help_text = mail_address(self.page)
+
+    def save(self, **common: Any) -> StatusChange:
+        typed = self.cleaned_data
+        return shipping.deliver_order(shipment=typed["shipment"], notify=typed["notify"] == "yes", **common)
+
+
+@form("return")
+class ReturnForm(StepForm):
+    """Everything came back."""
+
+    danger = True
+    reason = reason_field(gettext_lazy("Why did it come back?"), required=True)
+    restock = forms.ChoiceField(
+        label=gettext_lazy("What happens to the goods?"),
+        choices=[("yes", gettext_lazy("Back into the stock")), ("no", gettext_lazy("Not sold again"))],
+        widget=forms.RadioSelect,
+        initial="yes",
+    )
+
+    def save(self, **common: Any) -> StatusChange:
+        typed = self.cleaned_data
+        return shipping.return_order(reason=typed["reason"], restock=typed["restock"] == "yes", **common)
+
+
+@form("change_tracking")
+class TrackingForm(StepForm):
+    """The tracking code was wrong, or comes later."""
+
+    submit_label = gettext_lazy("Save the tracking code")
+
+    carrier, tracking_code = _tracking_fields()
+    notify = mail_field(gettext_lazy("Send the customer the new link?"))
+
+    def prepare(self) -> None:
+        self.fields["carrier"].widget.choices = carrier_choices()  # type: ignore[attr-defined]
+        row = next((r for r in self.page.under_way if str(r.shipment.pk) == self.options.get("shipment")), None)
+        if row is not None:
+            self.fields["carrier"].initial = row.shipment.carrier
+            self.fields["tracking_code"].initial = row.shipment.tracking_code
+
+    def save(self, **common: Any) -> StatusChange:
+        typed = self.cleaned_data
+        return shipping.change_tracking(
+            shipment=int(self.options["shipment"]),
+            carrier=typed["carrier"],
+            tracking_code=typed["tracking_code"],
+            notify=typed["notify"] == "yes",
+            **common,
+        )

@@ -1,0 +1,90 @@
+"""What the views of the order page share: the order, the page's context, where it is."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib import messages
+from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
+from django.http import Http404, HttpResponseRedirect
+from django.urls import reverse
+from django.utils.translation import gettext as _
+from django.views.generic import View
+
+from oscar_fulfillment.core.transitions import new_key
+from oscar_fulfillment.permissions import user_may
+from oscar_fulfillment.selectors.order_page import OrderPage, changes_since, find_order, fulfillment_of
+from oscar_fulfillment.services.door import ORDERS
+
+from .page_forms import form_class
+from .page_steps import hold_refusal, page_steps
+
+PAGE = "oscar_fulfillment/orders/page.html"
+
+
+def order_or_404(user: Any, number: str) -> Any:
+    """The order, or 404 for one that does not exist or that this user may not see."""
+    if len(number) > 128 or "\x00" in number:
+        raise Http404
+    try:
+        return find_order(user, number)
+    except ObjectDoesNotExist:
+        raise Http404 from None
+
+
+def page_or_404(request: Any, number: str) -> OrderPage:
+    """The page of an order that has its fulfillment row."""
+    order = order_or_404(request.user, number)
+    if fulfillment_of(order) is None:
+        raise Http404
+    return OrderPage(order, all_history=request.GET.get("history") == "all")
+
+
+def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
+    """What ``orders/page.html`` needs."""
+    user = request.user
+    steps = page_steps(page, user)
+    return {
+        "page": page,
+        "order": page.order,
+        "fulfillment": page.fulfillment,
+        "steps": steps,
+        "hold_refusal": hold_refusal(page, user),
+        "may_hold": user_may(user, "place_hold"),
+        "may_note": user_may(user, "add_note"),
+        "may_print": user_may(user, "print"),
+        "may_send_again": user_may(user, "manage_messages"),
+        "may_change_tracking": user_may(user, "change_tracking"),
+        "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),
+        "print_key": new_key(),
+        "poll_seconds": 5,
+        **extra,
+    }
+
+
+def order_url(number: str, fragment: str = "") -> str:
+    url = reverse("dashboard:order-detail", kwargs={"number": number})
+    return f"{url}#{fragment}" if fragment else url
+
+
+def demand(user: Any, *actions: str) -> None:
+    """403 without the permission for one of these actions."""
+    for action in actions:
+        if not user_may(user, action):
+            raise PermissionDenied(_("You do not have the permission for this step."))
+
+
+def happened_since(fulfillment: Any, version: int) -> list[Any]:
+    """What happened since, without what makes no form stale."""
+    return changes_since(fulfillment, version, without=ORDERS.harmless)
+
+
+class OrderView(View):
+    """Common to the views of one order."""
+
+    def message(self, text: str) -> HttpResponseRedirect:
+        messages.success(self.request, text)
+        return self.back()
+
+    def back(self, fragment: str = "") -> HttpResponseRedirect:
+        return HttpResponseRedirect(order_url(self.kwargs["number"], fragment))

@@ -1,0 +1,45 @@
+"""The URLs of the order page beside Oscar's own (order-detail, order-detail-note, order-line-detail,
+order-shipping-address), which keep their names and lead to the views that the app config found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.apps import apps
+from django.urls import URLPattern, path
+
+from . import page_views as views
+from .page_step_view import StepView
+
+
+def page_urls() -> list[URLPattern]:
+    """Everything below ``<number>/`` that Oscar does not have. Seeing the order is enough to get there; each step asks
+    for its own permission."""
+    return [
+        path("<str:number>/oscar/", _detail_view().as_view(plain=True), name="order-oscar"),
+        path("<str:number>/step/<slug:action>/", StepView.as_view(), name="order-step"),
+        path("<str:number>/hold/", StepView.as_view(action="place_hold"), name="order-hold"),
+        path(
+            "<str:number>/holds/<int:hold>/release/", StepView.as_view(action="release_hold"), name="order-hold-release"
+        ),
+        path("<str:number>/note/", StepView.as_view(action="add_note"), name="order-note"),
+        path("<str:number>/problem/", StepView.as_view(action="resolve_problem"), name="order-problem"),
+        path(
+            "<str:number>/shipments/<int:shipment>/tracking/",
+            StepView.as_view(action="change_tracking"),
+            name="order-tracking",
+        ),
+        path("<str:number>/history/", views.HistoryView.as_view(), name="order-history"),
+        path("<str:number>/print/", views.PrintView.as_view(), name="order-print"),
+        path(
+            "<str:number>/messages/<int:message>/send-again/",
+            views.MessageAgainView.as_view(),
+            name="order-message-again",
+        ),
+    ]
+
+
+def _detail_view() -> Any:
+    """A store's own order page where it has our mixin, else ours."""
+    chosen = getattr(apps.get_app_config("orders_dashboard"), "order_detail_view", None)
+    return chosen if hasattr(chosen, "plain") else views.OrderDetailView

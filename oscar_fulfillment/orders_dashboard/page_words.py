@@ -1,0 +1,194 @@
+"""The order page's sentences: who did what and when, and what a history row holds, in words."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from django.utils import timezone
+from django.utils.formats import date_format, time_format
+from django.utils.text import capfirst
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
+
+from oscar_fulfillment.carriers import carriers
+from oscar_fulfillment.core.actors import CUSTOMER, USER
+from oscar_fulfillment.services import messages as mails
+
+#: action -> sentence with %(actor)s.
+DONE = {
+    "place": gettext_lazy("%(actor)s placed the order"),
+    "backfill": gettext_lazy("%(actor)s took the order over from before"),
+    "approve_payment": gettext_lazy("%(actor)s approved the payment"),
+    "authorize_payment": gettext_lazy("%(actor)s held the payment"),
+    "refund_payment": gettext_lazy("%(actor)s refunded the payment"),
+    "cancel_payment": gettext_lazy("%(actor)s cancelled the payment"),
+    "release": gettext_lazy("%(actor)s released the order"),
+    "invoice": gettext_lazy("%(actor)s entered the fiscal document"),
+    "cancel_invoice": gettext_lazy("%(actor)s took the invoice back"),
+    "dispatch": gettext_lazy("%(actor)s dispatched the order"),
+    "deliver": gettext_lazy("%(actor)s marked the order as delivered"),
+    "return": gettext_lazy("%(actor)s marked the order as returned"),
+    "cancel": gettext_lazy("%(actor)s cancelled the order"),
+    "place_hold": gettext_lazy("%(actor)s put the order on hold"),
+    "release_hold": gettext_lazy("%(actor)s released a hold"),
+    "expire_hold": gettext_lazy("A hold ended by itself"),
+    "change_tracking": gettext_lazy("%(actor)s changed the tracking code"),
+    "resolve_problem": gettext_lazy("%(actor)s settled the problem"),
+}
+
+MESSAGES = {
+    mails.ORDER_PLACED: gettext_lazy("Order placed"),
+    mails.PAYMENT_APPROVED: gettext_lazy("Payment approved"),
+    mails.ORDER_CONFIRMED: gettext_lazy("Order confirmed"),
+    mails.ORDER_DISPATCHED: gettext_lazy("Order sent"),
+    mails.ORDER_DELIVERED: gettext_lazy("Order delivered"),
+    mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
+    mails.CUSTOMER_NOTE: gettext_lazy("Note to the customer"),
+    mails.OPERATOR_NEW_ORDER: gettext_lazy("New order (to the shop)"),
+}
+
+MESSAGE_STATUS = {
+    "pending": (pgettext_lazy("message status", "Waiting"), "secondary"),
+    "sending": (pgettext_lazy("message status", "Being sent"), "info"),
+    "sent": (pgettext_lazy("message status", "Sent"), "success"),
+    "dead": (pgettext_lazy("message status", "Not sent"), "danger"),
+    "unknown": (pgettext_lazy("message status", "Not known whether sent"), "warning"),
+}
+
+PROBLEMS = {
+    "refund_due": gettext_lazy("The order was cancelled although its payment is in: pay it back."),
+    "mail_failed": gettext_lazy("A mail of this order could not be sent. See “Mails and messages”."),
+}
+
+SHIPMENT_TONES = {
+    "pending": "secondary",
+    "dispatched": "primary",
+    "delivered": "success",
+    "returned": "dark",
+    "cancelled": "danger",
+}
+
+
+def ago(when: datetime, now: datetime | None = None) -> str:
+    """How long ago, in the one unit that says most: "20 seconds ago"."""
+    seconds = max(int(((now or timezone.now()) - when).total_seconds()), 0)
+    if seconds < 60:
+        return ngettext("%(count)d second ago", "%(count)d seconds ago", seconds) % {"count": seconds}
+    if seconds < 3600:
+        minutes = seconds // 60
+        return ngettext("%(count)d minute ago", "%(count)d minutes ago", minutes) % {"count": minutes}
+    if seconds < 86400:
+        hours = seconds // 3600
+        return ngettext("%(count)d hour ago", "%(count)d hours ago", hours) % {"count": hours}
+    days = seconds // 86400
+    return ngettext("%(count)d day ago", "%(count)d days ago", days) % {"count": days}
+
+
+def clock(when: datetime) -> str:
+    """The time of day where the shop is; with the date when it was another day."""
+    local = timezone.localtime(when)
+    if local.date() == timezone.localdate():
+        return time_format(local, "TIME_FORMAT")
+    return date_format(local, "SHORT_DATETIME_FORMAT")
+
+
+def who(change: Any) -> str:
+    """Who did it: a person's name, the customer, or the program."""
+    if change.actor_kind == CUSTOMER:
+        return _("The customer")
+    if change.actor_kind == USER:
+        return change.actor_label or _("Somebody")
+    return change.actor_label or _("The system")
+
+
+def what(change: Any) -> str:
+    """What was done by whom, as a sentence without its full stop."""
+    sentence = DONE.get(change.action)
+    if sentence is None:
+        return _("%(actor)s did “%(step)s”") % {"actor": who(change), "step": change.action_label}
+    return sentence % {"actor": who(change)}
+
+
+def happened(change: Any) -> str:
+    """``Ana approved the payment 20 seconds ago (12:03).``"""
+    return _("%(what)s %(ago)s (%(time)s).") % {
+        "what": what(change),
+        "ago": ago(change.created_at),
+        "time": clock(change.created_at),
+    }
+
+
+def done(change: Any) -> str:
+    """What the person reads after a step; the same for the first result and for its replay."""
+    if change.to_status:
+        return _("%(step)s: done. The status is now “%(state)s”.") % {
+            "step": change.action_label,
+            "state": change.to_label,
+        }
+    return _("%(step)s: done.") % {"step": change.action_label}
+
+
+def message_label(kind: str) -> str:
+    """What a message is about; an unknown kind reads as its name."""
+    return str(MESSAGES.get(kind) or capfirst(kind.removeprefix("FULFILLMENT_").replace("_", " ").lower()))
+
+
+def problem_label(code: str) -> str:
+    """A problem in words."""
+    return str(PROBLEMS.get(code, code))
+
+
+_FACTS = {
+    "amount": gettext_lazy("Amount"),
+    "reference": gettext_lazy("Reference"),
+    "carrier": gettext_lazy("Carrier"),
+    "tracking_code": gettext_lazy("Tracking code"),
+    "number": gettext_lazy("Number"),
+    "series": gettext_lazy("Series"),
+    "access_key": gettext_lazy("Access key"),
+    "missing": gettext_lazy("Waits for goods"),
+    "before": gettext_lazy("Before"),
+    "after": gettext_lazy("Now"),
+    "document": gettext_lazy("Document"),
+}
+
+
+def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) -> list[tuple[str, str]]:
+    """What a history row holds beside the statuses: (name, value), both plain text.
+
+    ``titles`` names order lines by their pk as text, ``numbers`` shipments by their pk.
+    """
+    data = change.data if isinstance(change.data, dict) else {}
+    found = []
+    if data.get("override"):
+        found.append((_("Override"), _("The provider was overridden by hand")))
+    for name, label in _FACTS.items():
+        if value := data.get(name):
+            if name == "carrier" and value in carriers:
+                value = carriers.get(value).name
+            shown = f"{value} {data['currency']}" if name == "amount" and data.get("currency") else value
+            found.append((str(label), str(shown)))
+    if data.get("kind") == "none":
+        found.append((_("Fiscal document"), _("None")))
+    if isinstance(data.get("lines"), dict):
+        goods = ", ".join(f"{quantity} × {titles.get(pk, pk)}" for pk, quantity in data["lines"].items() if quantity)
+        found.append((_("Goods"), goods))
+    shipped = data.get("shipments") or ([data["shipment"]] if data.get("shipment") else [])
+    known = [f"#{numbers[pk]}" for pk in shipped if pk in numbers] if isinstance(shipped, list) else []
+    if known and len(numbers) > 1:
+        found.append((_("Shipment"), ", ".join(known)))
+    if "mailed" in data:
+        found.append((_("Mail to the customer"), _("Yes") if data["mailed"] else _("No")))
+    if "restock" in data:
+        found.append((_("Back in stock"), _("Yes") if data["restock"] else _("No")))
+    if change.machine == "hold" and data.get("code"):
+        from oscar_fulfillment.services.holds import HOLD_REASONS
+
+        found.append((_("Reason"), str(HOLD_REASONS.get(data["code"], data["code"]))))
+    if change.machine == "message" and isinstance(data.get("kind"), str):
+        found.append((_("Mail"), message_label(data["kind"])))
+    if data.get("problem"):
+        found.append((_("Problem"), problem_label(data["problem"])))
+    return found

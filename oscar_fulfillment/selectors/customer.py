@@ -1,0 +1,218 @@
+"""What the customer may know of an order: status in plain words, what happened, parcels, how to pay.
+
+Nothing internal passes: only the actions of :data:`HAPPENINGS` are told, without who did them and why, and of the
+notes only those written for the customer. Account pages, the guest's page and the mails read the same
+:class:`Journey`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ObjectDoesNotExist
+from django.db.models import prefetch_related_objects
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy
+from oscar.core.loading import get_model
+
+from oscar_fulfillment.models import Invoice, Shipment, StatusChange
+
+#: ``OrderNote.note_type`` of notes written for the customer.
+CUSTOMER_NOTE_TYPE = "Customer"
+
+#: The status in the customer's words, by the projection of the two machines.
+STATUSES: dict[str, tuple[Any, str]] = {
+    "received": (pgettext_lazy("status of an order", "Received"), "secondary"),
+    "in_process": (pgettext_lazy("status of an order", "In process"), "info"),
+    "sent": (pgettext_lazy("status of an order", "Sent"), "primary"),
+    "completed": (pgettext_lazy("status of an order", "Completed"), "success"),
+    "cancelled": (pgettext_lazy("status of an order", "Cancelled"), "danger"),
+}
+#: Shipping states that the customer is told apart from what they are projected to.
+EXACT: dict[str, tuple[Any, str]] = {
+    "partially_dispatched": (pgettext_lazy("status of an order", "Sent in part"), "primary"),
+    "returned": (pgettext_lazy("status of an order", "Returned"), "dark"),
+}
+#: What the customer is told of the history: (machine, action) -> words. A shop adds the steps of its own flow.
+HAPPENINGS: dict[tuple[str, str], Any] = {
+    ("order", "place"): _("Order received"),
+    ("order", "backfill"): _("Order received"),
+    ("payment", "authorize_payment"): _("Payment reserved"),
+    ("payment", "approve_payment"): _("Payment received"),
+    ("payment", "refund_payment"): _("Payment refunded"),
+    ("payment", "cancel_payment"): _("Payment cancelled"),
+    ("shipping", "release"): _("Order in process"),
+    ("shipping", "dispatch"): _("Sent"),
+    ("shipping", "deliver"): _("Delivered"),
+    ("shipping", "return"): _("Came back to us"),
+    ("shipping", "cancel"): _("Order cancelled"),
+    ("note", "tell_customer"): _("Message from the shop"),
+}
+_GONE = ("dispatched", "delivered", "returned")
+
+
+@dataclass(frozen=True)
+class Parcel:
+    """A shipment that has left. ``contents`` holds (title, quantity); ``tracking_url`` is http(s) or empty."""
+
+    pk: int
+    number: int
+    status: str
+    status_label: Any
+    carrier: str
+    carrier_name: str
+    tracking_code: str
+    tracking_url: str
+    #: Whether the carrier's parcels are announced with a prominent link (automatic_tracking_mail).
+    is_prominent: bool
+    dispatched_at: datetime | None
+    delivered_at: datetime | None
+    contents: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Happening:
+    """One line of the timeline. ``text`` was written for the customer: a note, or the reason of a cancelling."""
+
+    code: str
+    label: Any
+    at: datetime
+    text: str = ""
+    parcels: tuple[Parcel, ...] = ()
+
+
+@dataclass
+class Journey:
+    """An order as its customer sees it. For orders without a fulfillment row all but ``status_label`` is empty."""
+
+    order: Any
+    status: str
+    status_label: Any
+    status_tone: str = "secondary"
+    payment_status: str = ""
+    payment_label: Any = ""
+    payment_tone: str = "secondary"
+    payment_method: Any = None
+    awaits_payment: bool = False
+    has_backorder: bool = False
+    happenings: list[Happening] = field(default_factory=list)
+    parcels: list[Parcel] = field(default_factory=list)
+    invoices: list[Invoice] = field(default_factory=list)
+
+    @property
+    def instructions(self) -> str:
+        """How to pay, while the payment is awaited."""
+        return self.payment_method.instructions if self.awaits_payment and self.payment_method else ""
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self.status == "cancelled"
+
+
+def order_journey(order: Any) -> Journey:
+    """Everything about one order: at most seven queries, kept on the order object for the next caller."""
+    known = order.__dict__.get("_customer_journey")
+    if known is None:
+        known = order.__dict__["_customer_journey"] = _tell(order)
+    return known
+
+
+def order_statuses(orders: Iterable[Any]) -> list[Any]:
+    """The orders of a list, read with their two statuses and their lines: three queries for any number of them."""
+    found = list(orders)
+    if found:
+        prefetch_related_objects(found, "fulfillment", "lines")
+    return found
+
+
+def order_status(order: Any) -> Journey:
+    """The two statuses alone; without a query when :func:`order_statuses` has read the order."""
+    try:
+        fulfillment = order.fulfillment
+    except ObjectDoesNotExist:
+        return Journey(order, "", order.status)
+    flow = fulfillment.flow_definition
+    status = flow.project(fulfillment.payment_status, fulfillment.shipping_status)
+    label, tone = EXACT.get(fulfillment.shipping_status) or STATUSES.get(status) or (status, "secondary")
+    return Journey(
+        order,
+        status,
+        label,
+        tone,
+        fulfillment.payment_status,
+        fulfillment.payment_label,
+        fulfillment.payment_tone,
+        awaits_payment=fulfillment.payment_status == "awaiting_payment" and status != "cancelled",
+        has_backorder=fulfillment.has_backorder,
+    )
+
+
+def _tell(order: Any) -> Journey:
+    journey = order_status(order)
+    if not journey.payment_status:
+        return journey
+    fulfillment = order.fulfillment
+    journey.payment_method = fulfillment.payment_method
+    journey.parcels = _parcels(fulfillment)
+    journey.invoices = [
+        invoice for invoice in Invoice._default_manager.filter(fulfillment=fulfillment, cancelled_at=None)
+        if not invoice.is_none
+    ]  # fmt: skip
+    journey.happenings = _happenings(fulfillment, journey)
+    return journey
+
+
+def _parcels(fulfillment: Any) -> list[Parcel]:
+    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=_GONE)
+    return [_parcel(row) for row in rows.prefetch_related("lines__line").order_by("number")]
+
+
+def _parcel(row: Shipment) -> Parcel:
+    url = row.tracking_url if row.tracking_url.startswith(("https://", "http://")) else ""
+    return Parcel(
+        pk=row.pk,
+        number=row.number,
+        status=row.status,
+        status_label=row.status_label,
+        carrier=row.carrier,
+        carrier_name=row.carrier_for_customer,
+        tracking_code=row.tracking_code,
+        tracking_url=url,
+        is_prominent=bool(url) and row.announces_link,
+        dispatched_at=row.dispatched_at,
+        delivered_at=row.delivered_at,
+        contents=tuple((line.line.title, line.quantity) for line in row.lines.all()),
+    )
+
+
+def _happenings(fulfillment: Any, journey: Journey) -> list[Happening]:
+    """The timeline, oldest first: history, notes for the customer, and fiscal documents that still stand."""
+    notes = dict(
+        get_model("order", "OrderNote")
+        ._default_manager.filter(order_id=fulfillment.pk, note_type=CUSTOMER_NOTE_TYPE)
+        .values_list("pk", "message")
+    )
+    parcels = {parcel.pk: parcel for parcel in journey.parcels}
+    told: list[Happening] = []
+    rows = StatusChange._default_manager.filter(
+        fulfillment=fulfillment, action__in={action for _machine, action in HAPPENINGS}
+    )
+    for change in rows.order_by("sequence"):
+        words = HAPPENINGS.get((change.machine, change.action))
+        if words is None or (change.action == "release" and change.from_status != "received"):
+            continue
+        text = ""
+        if change.action == "tell_customer":
+            # The note itself, not the history's copy: staff may have mended or removed it.
+            text = notes.get(change.data.get("note"), "")
+            if not text:
+                continue
+        elif change.data.get("tell_reason"):
+            text = change.reason
+        moved = tuple(parcels[pk] for pk in change.data.get("shipments", ()) if pk in parcels)
+        told.append(Happening(change.action, words, change.created_at, text, moved))
+    told += [Happening("invoice", _("Invoice issued"), invoice.created_at) for invoice in journey.invoices]
+    return sorted(told, key=lambda happening: happening.at)

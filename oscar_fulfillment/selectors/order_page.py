@@ -1,0 +1,222 @@
+"""Everything the order page shows, in a number of queries that does not grow with the order."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery, prefetch_related_objects
+from oscar.core.loading import get_model
+
+from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment, StatusChange
+from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
+
+#: History rows of the panel before "show all"; messages of the list.
+HISTORY_ROWS, MESSAGE_ROWS = 50, 30
+
+
+def find_order(user: Any, number: str) -> Any:
+    """The order with its fulfillment row, payment method, buyer and addresses; one query.
+
+    Raises the model's ``DoesNotExist`` also for an order this user may not see: staff see all, partner users those
+    with a line of theirs.
+    """
+    Order, Line = get_model("order", "Order"), get_model("order", "Line")
+    orders = Order._default_manager.select_related(
+        "fulfillment__payment_method", "user", "shipping_address__country", "billing_address__country"
+    )
+    if not user.is_staff:
+        orders = orders.filter(Exists(Line._default_manager.filter(order=OuterRef("pk"), partner__users=user)))
+    return orders.get(number=number)
+
+
+def fulfillment_of(order: Any) -> OrderFulfillment | None:
+    """The order's row, None before ``fulfillment_backfill``."""
+    try:
+        return order.fulfillment
+    except OrderFulfillment.DoesNotExist:
+        return None
+
+
+def changes_since(fulfillment: OrderFulfillment, version: int, *, without: Collection[str] = ()) -> list[StatusChange]:
+    """What happened after this version, newest first, at most ten rows; ``without`` these machines."""
+    if version >= fulfillment.version:
+        return []
+    return list(fulfillment.history.filter(sequence__gt=version).exclude(machine__in=without)[:10])
+
+
+def history_rows(fulfillment: OrderFulfillment, *, everything: bool = False) -> tuple[list[StatusChange], bool]:
+    """The newest rows, and whether there are more."""
+    rows = fulfillment.history.all()
+    if everything:
+        return list(rows), False
+    found = list(rows[: HISTORY_ROWS + 1])
+    return found[:HISTORY_ROWS], len(found) > HISTORY_ROWS
+
+
+@dataclass
+class LineRow:
+    """An order line and how far its units have come. ``image`` is a URL, "" if the product has no picture."""
+
+    line: Any
+    image: str = ""
+    released: int = 0
+    sent: int = 0
+
+
+@dataclass
+class ShipmentRow:
+    """A shipment and what is in it: (order line, units)."""
+
+    shipment: Shipment
+    contents: list[tuple[Any, int]] = field(default_factory=list)
+
+    @property
+    def units(self) -> int:
+        return sum(quantity for _line, quantity in self.contents)
+
+
+class OrderPage:
+    """One order as the page shows it. Reads what is asked for, each region once."""
+
+    def __init__(self, order: Any, *, all_history: bool = False):
+        self.order = order
+        self.fulfillment: OrderFulfillment = order.fulfillment
+        # The reverse side too, so that no history row, shipment or guard reads the order again.
+        self.fulfillment._state.fields_cache["order"] = order
+        self.all_history = all_history
+        prefetch_related_objects([order], Prefetch("lines", queryset=_lines()), "surcharges", "discounts")
+        prefetch_related_objects(
+            [self.fulfillment],
+            Prefetch(
+                "shipments", queryset=Shipment._default_manager.select_related("invoice").prefetch_related("lines")
+            ),
+            Prefetch("invoices", queryset=Invoice._default_manager.order_by("pk")),
+            "holds",
+        )
+
+    @property
+    def flow(self) -> Any:
+        return self.fulfillment.flow_definition
+
+    @cached_property
+    def shipments(self) -> list[ShipmentRow]:
+        """Shipments with something in them, cancelled ones last."""
+        lines = {line.pk: line for line in self.order.lines.all()}
+        rows = [
+            ShipmentRow(s, [(lines[c.line_id], c.quantity) for c in s.lines.all() if c.line_id in lines])
+            for s in self.fulfillment.shipments.all()
+        ]
+        return sorted(
+            (r for r in rows if r.contents), key=lambda r: (r.shipment.status == CANCELLED, r.shipment.number)
+        )
+
+    def shipments_of(self, status: str) -> list[ShipmentRow]:
+        return [row for row in self.shipments if row.shipment.status == status]
+
+    @property
+    def to_dispatch(self) -> list[ShipmentRow]:
+        """What could leave now: pending, and invoiced where the flow invoices."""
+        return [r for r in self.shipments_of(PENDING) if r.shipment.invoice_id or not self.flow.invoices]
+
+    @property
+    def under_way(self) -> list[ShipmentRow]:
+        return self.shipments_of(DISPATCHED)
+
+    @cached_property
+    def lines(self) -> list[LineRow]:
+        released: dict[int, int] = {}
+        sent: dict[int, int] = {}
+        for row in self.shipments:
+            if row.shipment.status == CANCELLED:
+                continue
+            for line, quantity in row.contents:
+                released[line.pk] = released.get(line.pk, 0) + quantity
+                if row.shipment.status in (DISPATCHED, DELIVERED, RETURNED):
+                    sent[line.pk] = sent.get(line.pk, 0) + quantity
+        return [
+            LineRow(line, _image_url(line), released.get(line.pk, 0), sent.get(line.pk, 0))
+            for line in self.order.lines.all()
+        ]
+
+    @property
+    def invoices(self) -> list[Invoice]:
+        return list(self.fulfillment.invoices.all())
+
+    @cached_property
+    def open_holds(self) -> list[Any]:
+        return [hold for hold in self.fulfillment.holds.all() if hold.released_at is None]
+
+    @cached_property
+    def past_holds(self) -> list[Any]:
+        return [hold for hold in self.fulfillment.holds.all() if hold.released_at is not None]
+
+    @cached_property
+    def notes(self) -> list[Any]:
+        return list(self.order.notes.select_related("user").order_by("-date_created"))
+
+    @cached_property
+    def _history(self) -> tuple[list[StatusChange], bool]:
+        return history_rows(self.fulfillment, everything=self.all_history)
+
+    @property
+    def history(self) -> list[StatusChange]:
+        return self._history[0]
+
+    @property
+    def has_more_history(self) -> bool:
+        return self._history[1]
+
+    @cached_property
+    def messages(self) -> list[Any]:
+        rows = self.order.outbound_messages.defer("payload").order_by("-created_at", "-pk")
+        return list(rows[:MESSAGE_ROWS])
+
+    @cached_property
+    def payment_sources(self) -> list[dict[str, Any]]:
+        """Oscar's payment sources, each with its transactions, in one query."""
+        rows = self.order.sources.order_by("pk", "transactions__pk").values(
+            "pk", "source_type__name", "label", "reference", "amount_allocated", "amount_debited", "amount_refunded",
+            "transactions__pk", "transactions__txn_type", "transactions__amount", "transactions__status",
+            "transactions__reference", "transactions__date_created",
+        )  # fmt: skip
+        found: dict[int, dict[str, Any]] = {}
+        for row in rows:
+            source = found.setdefault(row["pk"], {**row, "transactions": []})
+            if row["transactions__pk"]:
+                prefix = "transactions__"
+                source["transactions"].append(
+                    {k.removeprefix(prefix): v for k, v in row.items() if k.startswith(prefix)}
+                )
+        return list(found.values())
+
+    @cached_property
+    def payment_events(self) -> list[Any]:
+        return list(self.order.payment_events.select_related("event_type").order_by("date_created"))
+
+    @property
+    def surcharges(self) -> list[Any]:
+        return list(self.order.surcharges.all())
+
+    @property
+    def discounts(self) -> list[Any]:
+        return list(self.order.discounts.all())
+
+
+def _lines() -> Any:
+    """Lines with the file name of their product's first picture (a variant without one shows its parent's)."""
+    Line, ProductImage = get_model("order", "Line"), get_model("catalogue", "ProductImage")
+    pictures = ProductImage._default_manager.filter(
+        Q(product_id=OuterRef("product_id")) | Q(product_id=OuterRef("product__parent_id"))
+    ).order_by(F("product__parent").asc(nulls_last=True), "display_order")
+    return Line._default_manager.annotate(picture=Subquery(pictures.values("original")[:1])).order_by("pk")
+
+
+def _image_url(line: Any) -> str:
+    name = getattr(line, "picture", "")
+    if not name:
+        return ""
+    field_ = get_model("catalogue", "ProductImage")._meta.get_field("original")
+    return field_.storage.url(name)

@@ -1,0 +1,132 @@
+"""Which orders a person sees, and the list of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import BigIntegerField, Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models.functions import Cast
+from django.utils.translation import gettext_lazy as _
+from oscar.core.loading import get_model
+
+from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, SavedView
+from oscar_fulfillment.models.payment import MANUAL
+
+#: Codes of ``OrderFulfillment.problem`` in words.
+PROBLEMS = {
+    "refund_due": _("Refund due"),
+    "mail_failed": _("Mail not sent"),
+}
+
+
+def orders_for_user(user: Any) -> QuerySet[Any]:
+    """Oscar's orders that this person may see: staff all, a partner's people those with a line of theirs."""
+    Order = get_model("order", "Order")
+    orders = Order._default_manager.all()
+    return orders if user.is_staff else orders.filter(pk__in=_partner_orders(user))
+
+
+def fulfillments_for_user(user: Any) -> QuerySet[OrderFulfillment]:
+    """The same for their fulfillment rows."""
+    rows = OrderFulfillment._default_manager.all()
+    return rows if user.is_staff else rows.filter(pk__in=_partner_orders(user))
+
+
+def _partner_orders(user: Any) -> QuerySet[Any]:
+    Line, Partner = get_model("order", "Line"), get_model("partner", "Partner")
+    mine = Partner._default_manager.filter(users=user).values("pk")
+    return Line._default_manager.filter(partner__in=mine).values("order_id")
+
+
+@dataclass(frozen=True)
+class Method:
+    """A payment method as the list offers it."""
+
+    pk: int
+    code: str
+    name: str
+    is_manual: bool
+
+
+@dataclass(frozen=True)
+class View:
+    """A saved view as the list offers it."""
+
+    pk: int
+    name: str
+    query: str
+    is_mine: bool
+    is_shared: bool
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What the list needs to know before it reads orders."""
+
+    methods: Sequence[Method]
+    views: Sequence[View]
+    #: Numbers of orders that are exactly what was searched for.
+    exact: Sequence[str]
+
+    @property
+    def manual_methods(self) -> list[int]:
+        return [method.pk for method in self.methods if method.is_manual]
+
+
+def read_offer(user: Any, numbers: Sequence[str] = ()) -> Offer:
+    """Payment methods, saved views and orders of exactly these numbers, in one statement: each is a few rows."""
+    text = CharField()
+    methods = PaymentMethod._default_manager.order_by().values_list(
+        Value("method", text), Cast("pk", BigIntegerField()), "code", "name", "kind"
+    )
+    shared = Case(When(is_shared=True, then=Value("shared")), default=Value(""), output_field=text)
+    views = (
+        SavedView._default_manager.filter(Q(owner=user) | Q(is_shared=True))
+        .annotate(own=Case(When(owner=user, then=Value("mine")), default=Value("view"), output_field=text))
+        .order_by()
+        .values_list("own", Cast("pk", BigIntegerField()), "query", "name", shared)
+    )
+    parts: list[Any] = [views]
+    if numbers:
+        parts.append(
+            fulfillments_for_user(user)
+            .filter(number__in=numbers)
+            .values_list(Value("exact", text), Cast("pk", BigIntegerField()), F("number"), F("number"), Value("", text))
+        )
+    rows = list(methods.union(*parts, all=True))
+    found = [Method(pk, code, name, kind == MANUAL) for tag, pk, code, name, kind in rows if tag == "method"]
+    kept = [
+        View(pk, name, query, tag == "mine", sharing == "shared")
+        for tag, pk, query, name, sharing in rows
+        if tag in ("mine", "view")
+    ]
+    return Offer(
+        sorted(found, key=lambda method: method.name),
+        sorted(kept, key=lambda view: (not view.is_mine, view.name.casefold())),
+        [number for tag, _pk, _query, number, _sharing in rows if tag == "exact"],
+    )
+
+
+def flow_choices() -> list[tuple[str, Any]]:
+    """The shop's flows, in words."""
+    from oscar_fulfillment.flows import flows
+
+    return [(name, flow.label) for name, flow in flows().items()]
+
+
+def status_choices(machine: str) -> list[tuple[str, Any]]:
+    """Every state of this machine in any of the shop's flows, in the words of the flow that has it first.
+
+    A state that reads differently in several flows shows all its words.
+    """
+    from oscar_fulfillment.flows import flows
+
+    labels: dict[str, list[str]] = {}
+    for flow in flows().values():
+        for name, state in flow.machines[machine].states.items():
+            words = labels.setdefault(name, [])
+            if str(state.label) not in words:
+                words.append(str(state.label))
+    return [(name, " / ".join(words)) for name, words in labels.items()]

@@ -1,0 +1,125 @@
+"""The work queues: which orders wait for which step. Derived from the flows, so a shop's own steps get theirs."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Q
+from django.utils.translation import gettext_lazy as _
+
+from oscar_fulfillment.flows import Flow, flows
+
+from .scans import Alternatives
+
+ALL = "all"
+
+#: The money is in or held: goods may leave (see ``guards.money_is_safe``).
+SAFE = ("paid", "authorized", "partially_refunded")
+_KNOWN_STEPS = frozenset({"approve_payment", "release", "invoice", "dispatch", "deliver"})
+
+
+@dataclass(frozen=True)
+class Queue:
+    """A tab of the list. ``empty`` is what to say when nothing waits."""
+
+    name: str
+    label: Any
+    empty: Any
+    alternatives: Alternatives
+    hint: Any = ""
+
+
+def step_places(flow: Flow) -> dict[str, list[str]]:
+    """Shipping states by the step that takes an order on from there: the last of the flow's steps that may start."""
+    places: dict[str, list[str]] = defaultdict(list)
+    for state in flow.shipping.states:
+        table = flow.shipping.transitions
+        following = [step for step in flow.steps if step in table and state in table[step].sources]
+        if following:
+            places[following[-1]].append(state)
+    return places
+
+
+def _waiting_for() -> dict[str, list[Q]]:
+    """Step -> conditions. A state that means the same step in every flow needs no look at the flow."""
+    by_flow = {name: step_places(flow) for name, flow in flows().items()}
+    steps: dict[tuple[str, str], set[str]] = defaultdict(set)  # (step, state) -> flows
+    having: dict[str, set[str]] = defaultdict(set)  # state -> flows that know it
+    for name, places in by_flow.items():
+        for state in flows()[name].shipping.states:
+            having[state].add(name)
+        for step, states in places.items():
+            for state in states:
+                steps[step, state].add(name)
+    found: dict[str, list[Q]] = defaultdict(list)
+    for (step, state), names in steps.items():
+        if names == having[state]:
+            found[step].append(Q(shipping_status=state))
+        else:
+            found[step] += [Q(flow=name, shipping_status=state) for name in sorted(names)]
+    return found
+
+
+def build_queues(manual_methods: Iterable[int]) -> dict[str, Queue]:
+    """Every queue of this shop by name. ``manual_methods``: ids of the payment methods that a person approves."""
+    waiting = _waiting_for()
+    no_hold = Q(hold_count=0)
+    starts = {flow.shipping.initial for flow in flows().values()}
+    unpaid = {flow.payment.initial for flow in flows().values()}
+    to_approve = [
+        Q(payment_method=method, payment_status=state) for method in [*manual_methods, None] for state in sorted(unpaid)
+    ]
+    to_release = [condition & Q(payment_status=status) & no_hold for condition in waiting["release"] for status in SAFE]
+    to_dispatch = [condition & no_hold for condition in waiting["dispatch"]]
+    to_dispatch.append(Q(shipping_status="partially_dispatched", has_backorder=False) & no_hold)
+    listed = [
+        Queue(ALL, _("All"), _("No orders yet. The first one will appear here by itself."), [Q()]),
+        Queue(
+            "new",
+            _("New"),
+            _("No new orders. Everything that came in is being worked on."),
+            [Q(shipping_status=state) for state in sorted(starts)],
+            _("Received, and not released yet, whether paid or not."),
+        ),
+        Queue(
+            "awaiting-payment",
+            _("Awaiting payment"),
+            _("No order is waiting for its money."),
+            [Q(payment_status=state) for state in sorted(unpaid)],
+        ),
+        Queue(
+            "to-approve",
+            _("To approve"),
+            _("No payment to approve. Orders paid by deposit or transfer wait here until a person has seen the money."),
+            to_approve,
+            _("Not paid yet, by a method whose money a person must see."),
+        ),
+        Queue("on-hold", _("On hold"), _("No order is on hold."), [Q(hold_count__gt=0)]),
+        Queue(
+            "to-release",
+            _("To release"),
+            _("Nothing to release. Paid orders without a hold wait here."),
+            to_release,
+            _("Paid or authorized, not on hold, not released yet."),
+        ),
+    ]
+    for step in waiting:
+        if step not in _KNOWN_STEPS:
+            label = next(flow.shipping.transitions[step].label for flow in flows().values() if step in flow.steps)
+            conditions = [condition & no_hold for condition in waiting[step]]
+            listed.append(Queue(f"step-{step}", label, _("No order is waiting for this step."), conditions))
+    if waiting.get("invoice"):
+        conditions = [condition & no_hold for condition in waiting["invoice"]]
+        empty = _("Nothing to invoice. Released orders wait here for their fiscal document.")
+        listed.append(Queue("to-invoice", _("To invoice"), empty, conditions))
+    empty = _("Nothing to dispatch. Orders that are ready to leave the house wait here.")
+    listed += [
+        Queue("to-dispatch", _("To dispatch"), empty, to_dispatch),
+        Queue("in-transit", _("In transit"), _("Nothing is under way to a customer."), waiting["deliver"]),
+        Queue("delivered", _("Delivered"), _("Nothing is delivered yet."), [Q(shipping_status="delivered")]),
+        Queue("problems", _("Problems"), _("No problems. Orders that need a decision appear here."), [~Q(problem="")]),
+    ]
+    return {queue.name: queue for queue in listed}

@@ -1,0 +1,181 @@
+"""Lists of orders that cost the same at ten thousand orders and at a million.
+
+A list is a conjunction of conditions, each a choice of alternatives ("paid or authorized"). Every combination of
+alternatives is one *walk* along an index that ends in the keyset (placed_at, order); the walks are merged by the
+database, and each stops after a page. So nothing sorts the table, nothing counts it, and page 10,000 is as near as
+the first. An ``IN`` over statuses on the date index would read past all the rows it does not want.
+"""
+
+from __future__ import annotations
+
+import operator
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from itertools import product
+from math import prod
+from typing import Any
+
+from django.core.exceptions import EmptyResultSet
+from django.db import connections, router
+from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
+
+from oscar_fulfillment.models import OrderFulfillment
+
+#: One of these must hold. No alternative at all: nothing is found.
+Alternatives = Sequence[Q]
+
+#: More combinations than this are read by fewer, wider walks.
+MAX_WALKS = 64
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_CURSOR = re.compile(r"(-?[0-9]{1,17})-([0-9]{1,18})", re.ASCII)
+
+
+class CursorError(ValueError):
+    """The text is no place in a list."""
+
+
+@dataclass(frozen=True)
+class Cursor:
+    """A place in the list: an order, by its time and number. Stable whatever is added before or after it."""
+
+    placed_at: datetime
+    order_id: int
+
+    @classmethod
+    def parse(cls, text: str) -> Cursor:
+        """Read what :meth:`__str__` wrote; :class:`CursorError` for anything else."""
+        match = _CURSOR.fullmatch(text)
+        if match is None:
+            raise CursorError(text)
+        try:
+            return cls(_EPOCH + timedelta(microseconds=int(match[1])), int(match[2]))
+        except OverflowError as error:
+            raise CursorError(text) from error
+
+    def __str__(self) -> str:
+        return f"{(self.placed_at - _EPOCH) // timedelta(microseconds=1)}-{self.order_id}"
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of rows (dicts of :data:`COLUMNS`), in the order of the list."""
+
+    rows: list[dict[str, Any]]
+    has_previous: bool
+    has_next: bool
+
+    def cursor(self, position: int) -> Cursor:
+        row = self.rows[position]
+        return Cursor(row["placed_at"], row["order_id"])
+
+
+def walks(base: QuerySet[OrderFulfillment], conditions: Iterable[Alternatives]) -> list[QuerySet[OrderFulfillment]]:
+    """One queryset per combination of alternatives."""
+    factors = [list(alternatives) for alternatives in conditions]
+    while prod(len(factor) for factor in factors) > MAX_WALKS:
+        widest = max(range(len(factors)), key=lambda i: len(factors[i]))
+        factors[widest] = [reduce(operator.or_, factors[widest])]
+    return [base.filter(*combination) for combination in product(*factors)]
+
+
+def _sql(query: QuerySet[Any]) -> tuple[str, tuple[Any, ...]] | None:
+    try:
+        sql, params = query.query.get_compiler(_alias()).as_sql()
+    except EmptyResultSet:
+        return None
+    return sql, tuple(params)
+
+
+def _alias() -> str:
+    return router.db_for_read(OrderFulfillment)
+
+
+def _merged(queries: Iterable[QuerySet[Any]], tail: str, columns: str, distinct: bool) -> tuple[str, tuple[Any, ...]]:
+    """The walks as one SELECT. Only names of ours go into the text; every value is a parameter."""
+    parts = [part for query in queries if (part := _sql(query)) is not None]
+    if not parts:
+        return f"SELECT {columns} FROM (SELECT NULL AS placed_at, NULL AS order_id) AS none WHERE 1 = 0", ()  # noqa: S608
+    glue = " UNION " if distinct else " UNION ALL "
+    text = glue.join(f"SELECT * FROM ({sql}) AS w{i}" for i, (sql, _params) in enumerate(parts))  # noqa: S608
+    params = tuple(value for _part, values in parts for value in values)
+    return f"SELECT {columns} FROM ({text}) AS walks {tail}", params  # noqa: S608
+
+
+def page_ids(
+    queries: Sequence[QuerySet[OrderFulfillment]],
+    limit: int,
+    *,
+    after: Cursor | None = None,
+    newest_first: bool = True,
+    distinct: bool = False,
+) -> RawSQL:
+    """The ids of the first ``limit`` orders behind ``after``, as a subquery."""
+    sign, word, lookup = ("-", "DESC", "lt") if newest_first else ("", "ASC", "gt")
+    if after is not None:
+        behind = Q(placed_at=after.placed_at, **{f"order__{lookup}": after.order_id}) | Q(
+            **{f"placed_at__{lookup}": after.placed_at}
+        )
+        # The first condition bounds the walk along the index, the second drops ties.
+        queries = [query.filter(**{f"placed_at__{lookup}e": after.placed_at}).filter(behind) for query in queries]
+    ordered = [
+        query.order_by(f"{sign}placed_at", f"{sign}order_id").values_list("placed_at", "order_id")[:limit]
+        for query in queries
+    ]
+    if len(ordered) == 1 and (only := _sql(ordered[0])) is not None:
+        return RawSQL(f"SELECT order_id FROM ({only[0]}) AS walk", only[1])  # noqa: S608, S611
+    tail = f"ORDER BY placed_at {word}, order_id {word} LIMIT {int(limit)}"
+    return RawSQL(*_merged(ordered, tail, "order_id", distinct))  # noqa: S611
+
+
+#: What a row of the list shows.
+COLUMNS = (
+    "order_id", "number", "flow", "payment_status", "shipping_status", "hold_count", "has_backorder", "problem",
+    "placed_at", "customer_name", "email", "payment_method__name", "order__currency", "order__total_incl_tax",
+)  # fmt: skip
+
+
+def read_page(
+    queries: Sequence[QuerySet[OrderFulfillment]],
+    size: int,
+    *,
+    after: Cursor | None = None,
+    before: Cursor | None = None,
+    last: bool = False,
+    newest_first: bool = True,
+    distinct: bool = False,
+    columns: Sequence[str] = COLUMNS,
+) -> Page:
+    """A page in one statement: from the start, behind ``after``, ahead of ``before``, or the ``last``."""
+    backwards = last or before is not None
+    descending = newest_first is not backwards
+    ids = page_ids(queries, size + 1, after=before or after, newest_first=descending, distinct=distinct)
+    rows = list(OrderFulfillment._default_manager.filter(pk__in=ids).values(*columns))
+    rows.sort(key=lambda row: (row["placed_at"], row["order_id"]), reverse=descending)
+    more = len(rows) > size
+    rows = rows[:size]
+    if backwards:
+        return Page(rows[::-1], has_previous=more, has_next=not last)
+    return Page(rows, has_previous=after is not None, has_next=more)
+
+
+def capped_counts(lists: Mapping[str, Sequence[QuerySet[OrderFulfillment]]], cap: int) -> dict[str, int]:
+    """How many orders each list holds, at most ``cap`` + 1 ("more than cap"), all in one statement."""
+    parts, params = [], []
+    for name, queries in lists.items():
+        limited = [
+            query.order_by("-placed_at", "-order_id").values_list("placed_at", "order_id")[: cap + 1]
+            for query in queries
+        ]
+        inner, values = _merged(limited, f"LIMIT {cap + 1}", "order_id", False)
+        parts.append(f"SELECT %s AS name, COUNT(*) AS orders FROM ({inner}) AS counted")  # noqa: S608
+        params += [name, *values]
+    if not parts:
+        return {}
+    with connections[_alias()].cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(parts), params)
+        return dict(cursor.fetchall())

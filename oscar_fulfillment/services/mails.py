@@ -1,0 +1,264 @@
+"""Mails from outbox rows: rendered when they are sent, in the order's language, as Oscar communication events.
+
+The handler of the destination "mail". A shop edits the texts in Oscar's dashboard or by templates of its own
+(``oscar/communication/emails/commtype_<code>_subject.txt``, ``_body.txt``, ``_body.html``); an empty one switches the
+mail off. Logs name messages and error types, never people.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import logging
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from django.conf import settings as django_settings
+from django.contrib.sites.models import Site
+from django.db import transaction
+from django.urls import NoReverseMatch, reverse
+from django.utils import translation
+from django.utils.translation import gettext_lazy as _
+from oscar.core.loading import get_class, get_model
+
+from oscar_fulfillment.conf import settings
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.exceptions import AdapterRejected
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.models import OutboundMessage, StatusChange
+from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, order_journey
+
+from . import messages
+from .door import move
+from .post import Post, is_address
+
+logger = logging.getLogger("oscar_fulfillment.mails")
+# Oscar's dispatcher logs addresses; ours does not.
+_SILENT = logging.Logger("oscar_fulfillment.mails.silent")
+_SILENT.disabled = True
+
+#: The communication event types, with the names that Oscar's dashboard shows.
+EVENT_TYPES: dict[str, Any] = {
+    messages.ORDER_PLACED: _("Order: received, awaiting processing"),
+    messages.PAYMENT_APPROVED: _("Order: payment received"),
+    messages.ORDER_CONFIRMED: _("Order: confirmed, awaiting dispatch"),
+    messages.ORDER_DISPATCHED: _("Order: sent"),
+    messages.ORDER_DELIVERED: _("Order: delivered"),
+    messages.ORDER_CANCELLED: _("Order: cancelled"),
+    messages.CUSTOMER_NOTE: _("Order: message from the shop"),
+    messages.OPERATOR_NEW_ORDER: _("Order: everything about a new one, to the shop"),
+}
+
+#: The problem of an order one of whose mails could not be sent.
+MAIL_FAILED = "mail_failed"
+FAILED = Move("message", "mail_failed", is_record=True)
+SENT_AFTER_ALL = Move("message", "mail_sent", is_record=True)
+#: In a message's payload: the mail is out, whatever became of the worker since.
+_OUT = "out"
+
+
+def send_mail(message: Any) -> None:
+    """The outbox's handler. Raises ``AdapterUnavailable`` to be tried again, ``AdapterRejected`` for good."""
+    order = _order(message)
+    if not message.payload.get(_OUT):
+        _send(message, order)
+    if order.fulfillment.problem == MAIL_FAILED:
+        _settle(message, order)
+
+
+def _order(message: Any) -> Any:
+    orders = get_model("order", "Order")._default_manager.select_related(
+        "fulfillment__payment_method", "user", "site", "shipping_address__country", "billing_address__country"
+    )
+    order = orders.filter(pk=message.payload.get("order_id"), fulfillment__isnull=False).first()
+    if order is None:
+        raise AdapterRejected("the order is gone")
+    return order
+
+
+def _send(message: Any, order: Any) -> None:
+    is_ours = message.kind == messages.OPERATOR_NEW_ORDER
+    to = operators() if is_ours else [order.email]
+    if is_ours and not to:
+        logger.warning("%s: nobody is named in OPERATOR_EMAILS or MANAGERS", message)
+        return
+    to = [address for address in to if is_address(address)]
+    if not to:
+        raise AdapterRejected("there is no valid address")
+    site = order.site or Site.objects.get_current()
+    with translation.override(_language("" if is_ours else order.fulfillment.language)):
+        rendered = render(message.kind, order, message.payload, site)
+        if not rendered["subject"] or not (rendered["body"] or rendered["html"]):
+            logger.info("%s: the shop has emptied its template", message)
+            return
+        post = Post(message_id(message, site), to, [order.email] if is_ours and is_address(order.email) else [])
+        dispatcher = get_class("communication.utils", "Dispatcher")(logger=_SILENT, mail_connection=post)
+        if is_ours or order.user is None:
+            dispatcher.send_email_messages(to[0], rendered)
+        else:
+            dispatcher.send_user_email_messages(order.user, rendered)
+    _note(message, None if is_ours else order)
+
+
+def operators() -> list[str]:
+    """Who gets the mail with everything at each order."""
+    if settings.OPERATOR_EMAILS:
+        return list(settings.OPERATOR_EMAILS)
+    # Django 6 takes plain addresses, Django 5 pairs of name and address.
+    return [manager if isinstance(manager, str) else manager[1] for manager in django_settings.MANAGERS]
+
+
+def _language(wanted: str) -> str:
+    """The shop's language that is nearest to the order's; its own when it speaks none such."""
+    try:
+        return translation.get_supported_language_variant(wanted or django_settings.LANGUAGE_CODE)
+    except LookupError:
+        return django_settings.LANGUAGE_CODE
+
+
+def render(kind: str, order: Any, payload: dict[str, Any], site: Any) -> dict[str, str]:
+    """Subject, body (text) and html of a mail in the active language."""
+    context = _context(order, site) | _about(kind, order, payload)
+    rendered = get_model("communication", "CommunicationEventType").objects.get_and_render(kind, context)
+    # One line, whatever a title, a name or a template brings: also without the breaks that only mail readers know.
+    rendered["subject"] = " ".join(rendered["subject"].split())
+    # Blocks that stay empty leave blank lines behind.
+    body = re.sub(r"\n[ \t]*(\n[ \t]*)+\n", "\n\n", rendered["body"].strip())
+    return {**rendered, "body": f"{body}\n" if body else "", "sms": ""}
+
+
+def _context(order: Any, site: Any) -> dict[str, Any]:
+    """What Oscar's checkout gives its confirmation, and our two statuses."""
+    context = {
+        "user": order.user,
+        "order": order,
+        "lines": order.lines.all(),
+        "site": site,
+        "fulfillment": order.fulfillment,
+        "journey": order_journey(order),
+    }
+    if path := _path_for_customer(order):
+        context |= {"status_path": path, "status_url": absolute_url(site, path)}
+    return context
+
+
+def _path_for_customer(order: Any) -> str:
+    """The order's page in the account; for guests the one with the signed link."""
+    try:
+        if order.user is not None:
+            return reverse("customer:order", kwargs={"order_number": order.number})
+        given = {"order_number": order.number, "hash": order.verification_hash()}
+        return reverse("customer:anon-order", kwargs=given)
+    except NoReverseMatch:
+        return ""
+
+
+def absolute_url(site: Any, path: str) -> str:
+    return f"{django_settings.OSCAR_URL_SCHEMA}://{site.domain}{path}"
+
+
+def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
+    """What this kind of mail adds to the context."""
+    if kind == messages.ORDER_DISPATCHED:
+        wanted = set(payload.get("shipments") or ())
+        return {"parcels": [p for p in order_journey(order).parcels if not wanted or p.pk in wanted]}
+    if kind == messages.CUSTOMER_NOTE:
+        notes = order.notes.filter(pk=payload.get("note_id"), note_type=CUSTOMER_NOTE_TYPE)
+        note = notes.values_list("message", flat=True).first()
+        if not note:
+            raise AdapterRejected("the note is gone")
+        return {"note": note}
+    if kind == messages.ORDER_CANCELLED:
+        told = [h.text for h in order_journey(order).happenings if h.code == "cancel"]
+        paid = order.fulfillment.payment_status in ("paid", "partially_refunded")
+        return {"reason": told[-1] if told else "", "is_paid": paid}
+    if kind == messages.OPERATOR_NEW_ORDER:
+        try:
+            path = reverse("dashboard:order-detail", kwargs={"number": order.number})
+        except NoReverseMatch:
+            return {}
+        site = order.site or Site.objects.get_current()
+        return {"dashboard_path": path, "dashboard_url": absolute_url(site, path)}
+    return {}
+
+
+def message_id(message: Any, site: Any) -> str:
+    """The same for every try of a message, so that mail systems can drop the second copy after a crash."""
+    words = f"{message.kind}/{message.key}/{message.created_at.timestamp():.6f}"
+    return f"<{hashlib.sha256(words.encode()).hexdigest()[:40]}@{site.domain.partition(':')[0]}>"
+
+
+def _note(message: Any, order: Any) -> None:
+    """Note that the mail is out, with Oscar's record of it: both or none, and once."""
+    with transaction.atomic():
+        if order is not None:
+            get_model("order", "CommunicationEvent")._default_manager.create(
+                order=order, event_type=event_type(message.kind)
+            )
+        message.payload = {**message.payload, _OUT: True}
+        OutboundMessage._default_manager.filter(pk=message.pk).update(payload=message.payload)
+
+
+def event_type(code: str) -> Any:
+    """The communication event type of this code, made where it is missing; any number of processes may ask."""
+    EventType = get_model("communication", "CommunicationEventType")
+    found = EventType._default_manager.filter(code=code).first()
+    if found is None:
+        with translation.override(django_settings.LANGUAGE_CODE):
+            name = str(EVENT_TYPES.get(code, code))
+        given = {"name": name, "category": EventType.ORDER_RELATED}
+        found, _made = EventType._default_manager.get_or_create(code=code, defaults=given)
+    return found
+
+
+def ensure_event_types() -> list[Any]:
+    """Have a row for each of our mails, so that Oscar's dashboard lists them; what a shop wrote there stays."""
+    return [event_type(code) for code in EVENT_TYPES]
+
+
+def mail_died(message: Any) -> None:
+    """A mail was given up: the order shows a problem, and its history says which mail."""
+    if message.destination != messages.MAIL:
+        return
+    order = get_model("order", "Order")._default_manager.filter(pk=message.payload.get("order_id")).first()
+    if order is None:
+        return
+
+    def effect(steps: Sequence[Step]) -> None:
+        for step in steps:
+            # A worse problem stays: the dead mail is listed among the messages anyhow.
+            step.fields["problem"] = step.subject.problem or MAIL_FAILED
+
+    _record(order, FAILED, message, effect)
+
+
+def _settle(message: Any, order: Any) -> None:
+    """A mail went out after all: the problem is over when every mail that had failed is out."""
+    rows = StatusChange._default_manager.filter(fulfillment=order.pk, action=FAILED.action)
+    failed = {change.data.get("message") for change in rows}
+    still = OutboundMessage._default_manager.filter(pk__in=failed - {message.pk}).exclude(status=OutboundMessage.SENT)
+    if message.pk not in failed or still.exists():
+        return
+
+    def effect(steps: Sequence[Step]) -> None:
+        for step in steps:
+            if step.subject.problem == MAIL_FAILED:
+                step.fields["problem"] = ""
+
+    _record(order, SENT_AFTER_ALL, message, effect)
+
+
+def _record(order: Any, record: Move, message: Any, effect: Any) -> None:
+    """A history row, once: the key counts how often the problem was over before, so that a later death is told."""
+    settled = StatusChange._default_manager.filter(
+        fulfillment=order.pk, action__in=["resolve_problem", SENT_AFTER_ALL.action]
+    ).count()
+    move(
+        order,
+        record,
+        actor=Actor.system("mail"),
+        data={"kind": message.kind, "message": message.pk},
+        key=f"{record.action}:{message.pk}:{settled}",
+        effect=effect,
+        lock=True,
+    )

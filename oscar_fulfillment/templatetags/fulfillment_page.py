@@ -1,0 +1,51 @@
+"""Template tags of the order page: sentences from ``orders_dashboard.page_words``, nothing that reads the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+
+from oscar_fulfillment.fiscal.taxids import KINDS, format_tax_id
+from oscar_fulfillment.orders_dashboard import page_words
+
+register = template.Library()
+
+register.filter("ago", page_words.ago)
+register.filter("who", page_words.who)
+register.filter("message_label", page_words.message_label)
+register.filter("problem_label", page_words.problem_label)
+
+
+@register.filter
+def message_status(message: Any) -> Any:
+    """(label, tone) of an outgoing message."""
+    return page_words.MESSAGE_STATUS.get(message.status, (message.status, "secondary"))
+
+
+@register.filter
+def shipment_tone(status: str) -> str:
+    return page_words.SHIPMENT_TONES.get(status, "secondary")
+
+
+@register.filter
+def tax_id(fulfillment: Any) -> str:
+    """The buyer's tax number as people of that country write it."""
+    return format_tax_id(fulfillment.tax_id_kind, fulfillment.tax_id)
+
+
+@register.filter
+def tax_id_label(fulfillment: Any) -> Any:
+    kind = KINDS.get(fulfillment.tax_id_kind)
+    return kind.label if kind else fulfillment.tax_id_kind.upper()
+
+
+@register.simple_tag
+def history_facts(change: Any, page: Any) -> list[tuple[str, str]]:
+    """What a history row holds beside the statuses: (name, value)."""
+    if not hasattr(page, "_history_names"):
+        page._history_names = (
+            {str(line.pk): line.title for line in page.order.lines.all()},
+            {s.pk: s.number for s in page.fulfillment.shipments.all()},
+        )
+    return page_words.facts(change, *page._history_names)

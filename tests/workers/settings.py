@@ -1,0 +1,59 @@
+"""``WORKERS_DB`` names the database (a file ending in .sqlite3, or PostgreSQL's), ``WORKERS_BOOKS`` the books."""
+
+import os
+
+from tests.settings import *  # noqa: F403
+from tests.settings import INSTALLED_APPS, Q_CLUSTER
+
+INSTALLED_APPS = [*INSTALLED_APPS, "tests.workers.apps.WorkersConfig"]
+
+NAME = os.environ["WORKERS_DB"]
+if NAME.endswith(".sqlite3"):
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": NAME,
+            "OPTIONS": {"transaction_mode": "IMMEDIATE", "timeout": 20},
+        }
+    }
+else:
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": NAME,
+            "USER": os.environ.get("PGUSER", "postgres"),
+            "PASSWORD": os.environ.get("PGPASSWORD", ""),
+            "HOST": os.environ.get("PGHOST", "127.0.0.1"),
+            "PORT": os.environ.get("PGPORT", "5432"),
+        }
+    }
+
+
+class NoMigrations(dict):
+    """Tables straight from the models: the tests of the workers are not about migrations."""
+
+    def __contains__(self, app):
+        return True
+
+    def __getitem__(self, app):
+        return None
+
+
+MIGRATION_MODULES = NoMigrations()
+
+# Short, so that a test of a death takes seconds: a lease still outlives the longest task.
+OSCAR_FULFILLMENT = {
+    "OUTBOX_LEASE": 6,
+    "INBOX_LEASE": 6,
+    "OUTBOX_BACKOFF": [1, 2, 4, 8, 8, 8],
+    "DRAIN_BUDGET": 3,
+    "DRAIN_TURN": 1,
+    "WATCHDOG_TIMEOUT": float(os.environ.get("WORKERS_TIMEOUT", "30")),
+}
+Q_CLUSTER = {**Q_CLUSTER, "name": "kills", "poll": 0.1, "timeout": 5, "retry": 20, "log_level": "WARNING"}
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "handlers": {"console": {"class": "logging.StreamHandler"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+}
