@@ -196,25 +196,7 @@ def apply_many(
     wanted = list(dict.fromkeys(pks))
     keys = dict.fromkeys(wanted, _storable(key))
     with transaction.atomic():
-<<<<<<< HEAD
         return _run(aggregate, wanted, moves, actor, reason, data, keys, None, effect, context, True, batch=True)
-=======
-        steps = _run(
-            aggregate,
-            wanted,
-            moves,
-            actor,
-            reason,
-            data,
-            dict.fromkeys(wanted, key),
-            None,
-            effect,
-            context,
-            True,
-            batch=True,
-        )
-    return steps
->>>>>>> main
 
 
 def _run(
