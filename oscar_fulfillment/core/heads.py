@@ -20,6 +20,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils.functional import Promise
 
 from . import outbox
+from .models import HistoryRow
 
 Update = tuple[Any, Mapping[str, Any], Mapping[str, Any]]
 
@@ -52,12 +53,13 @@ def write_steps(updates: Sequence[Update], rows: Sequence[Any], messages: Sequen
     ``updates`` holds (object, guard, values): ``values`` are written where the columns still equal ``guard``. False
     when one of them did not: somebody was faster, and the caller must roll back.
     """
-    model = type(updates[0][0])
+    model: Any = type(updates[0][0])
+    history: Any = type(rows[0])
     connection = connections[router.db_for_write(model)]
     if connection.vendor != "postgresql":
         if compare_and_set(model, updates) != len(updates):
             return False
-        type(rows[0])._default_manager.bulk_create(rows)
+        history._default_manager.bulk_create(rows)
         outbox.enqueue(messages)
         return True
     guards, names, heads = _heads(updates)
@@ -65,7 +67,7 @@ def write_steps(updates: Sequence[Update], rows: Sequence[Any], messages: Sequen
     queued = outbox.records(messages)
     if queued:
         parameters.append(_dump(queued))
-    sql = _write_sql(connection.alias, model, guards, names, type(rows[0]), outbox.PUMP.model if queued else None)
+    sql = _write_sql(connection.alias, model, guards, names, history, outbox.PUMP.model if queued else None)
     with connection.cursor() as cursor:
         cursor.execute(sql, parameters)
         moved, new, keys = cursor.fetchone()
@@ -138,15 +140,15 @@ def _type(field: Any, connection: BaseDatabaseWrapper) -> str:
 def _update_sql(alias: str, model: type[models.Model], guards: tuple[str, ...], names: tuple[str, ...]) -> str:
     """UPDATE from one JSON parameter. Only quoted names of our own models are put into the text."""
     connection = connections[alias]
-    meta, quote = model._meta, connection.ops.quote_name
-    assert meta.pk is not None
+    meta: Any = model._meta
+    quote = connection.ops.quote_name
     columns: list[tuple[str, Any]] = [("pk", meta.pk)]
     columns += [(f"g_{name}", meta.get_field(name)) for name in guards]
     columns += [(f"v_{name}", meta.get_field(name)) for name in names]
-    sets = ", ".join(f"{quote(meta.get_field(n).column)} = src.{quote('v_' + n)}" for n in names)  # type: ignore[union-attr]
+    sets = ", ".join(f"{quote(meta.get_field(n).column)} = src.{quote('v_' + n)}" for n in names)
     where = " AND ".join(
         [f"t.{quote(meta.pk.column)} = src.{quote('pk')}"]
-        + [f"t.{quote(meta.get_field(n).column)} = src.{quote('g_' + n)}" for n in guards]  # type: ignore[union-attr]
+        + [f"t.{quote(meta.get_field(n).column)} = src.{quote('g_' + n)}" for n in guards]
     )
     if connection.vendor == "postgresql":
         kinds = ", ".join(f"{quote(name)} {_type(field, connection)}" for name, field in columns)
@@ -163,19 +165,19 @@ def _write_sql(
     model: type[models.Model],
     guards: tuple[str, ...],
     names: tuple[str, ...],
-    history: type[models.Model],
+    history: type[HistoryRow],
     messages: type[models.Model] | None,
 ) -> str:
     quote = connections[alias].ops.quote_name
-    subject = quote(history._meta.get_field(history.subject_field).column)  # type: ignore[attr-defined, union-attr]
-    assert model._meta.pk is not None
-    assert history._meta.pk is not None
+    of: Any = history._meta
+    key: Any = model._meta.pk
+    subject = quote(of.get_field(history.subject_field).column)
     # The history joins what was moved: whoever was too late must be told so, not stumble over a unique constraint.
     return (
         f"WITH moved AS ({_update_sql(alias, model, guards, names)} "  # noqa: S608
-        f"RETURNING t.{quote(model._meta.pk.column)} AS pk), "
+        f"RETURNING t.{quote(key.column)} AS pk), "
         f"written AS ({_insert_sql(alias, history, f'JOIN moved ON moved.pk = new.{subject}')} "
-        f"RETURNING {subject} AS subject, {quote('sequence')} AS sequence, {quote(history._meta.pk.column)} AS pk)"
+        f"RETURNING {subject} AS subject, {quote('sequence')} AS sequence, {quote(of.pk.column)} AS pk)"
         + (f", queued AS ({_insert_sql(alias, messages)} ON CONFLICT DO NOTHING RETURNING 1)" if messages else "")
         + f" SELECT (SELECT count(*) FROM moved), {'(SELECT count(*) FROM queued)' if messages else '0'}, "  # noqa: S608
         + "(SELECT json_agg(json_build_array(subject, sequence, pk))::text FROM written)"
@@ -186,8 +188,8 @@ def _write_sql(
 def _insert_sql(alias: str, model: type[models.Model], join: str = "") -> str:
     """INSERT of any number of rows from one JSON parameter (PostgreSQL)."""
     connection = connections[alias]
-    quote = connection.ops.quote_name
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
+    quote: Any = connection.ops.quote_name
+    fields: list[Any] = [field for field in model._meta.concrete_fields if not field.primary_key]
     columns = ", ".join(quote(field.column) for field in fields)
     kinds = ", ".join(f"{quote(field.column)} {_type(field, connection)}" for field in fields)
     picks = ", ".join(f"new.{quote(field.column)}" for field in fields)

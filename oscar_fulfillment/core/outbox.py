@@ -113,7 +113,7 @@ def enqueue(messages: Iterable[OutboxMessage], order_id: int | None = None) -> i
 def records(messages: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
     """The messages as rows, column by column, for :mod:`core.heads`, which writes them with the step they belong to."""
     now = timezone.now()
-    fields = [field for field in PUMP.model._meta.concrete_fields if not field.primary_key]
+    fields: list[Any] = [field for field in PUMP.model._meta.concrete_fields if not field.primary_key]
     usual = {field.column: field.get_default() for field in fields if not callable(field.default)}
     return [
         usual

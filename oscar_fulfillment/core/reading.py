@@ -49,7 +49,7 @@ def _select(
 ) -> tuple[str, list[tuple[str, Any, list[str], list[tuple[int, Any, Any]], int]]]:
     connection = connections[alias]
     quote = connection.ops.quote_name
-    assert model._meta.pk is not None
+    pk: Any = model._meta.pk
     picks, joins, parts, position = [], [], [], 0
     for number, name in enumerate(("", *related)):
         field: Any = model._meta.get_field(name) if name else None
@@ -69,7 +69,7 @@ def _select(
                 f"LEFT JOIN {quote(target._meta.db_table)} AS {table} "
                 f"ON t0.{quote(field.column)} = {table}.{quote(field.target_field.column)}"
             )
-    key = quote(model._meta.pk.column)
+    key = quote(pk.column)
     sql = (
         f"SELECT {', '.join(picks)} FROM {quote(model._meta.db_table)} AS t0 {' '.join(joins)} "  # noqa: S608
         f"WHERE t0.{key} = ANY(%s) ORDER BY t0.{key}"

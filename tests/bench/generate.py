@@ -7,16 +7,28 @@ orders wait for their payment: the steps that are measured are made on them. His
 
 from __future__ import annotations
 
+import hashlib
 import os
+import pathlib
 import subprocess
 import sys
 
 import psycopg
 
+from oscar_fulfillment import migrations
+
 #: Orders beside the N that the transition rows move and put back.
 POOL = 600
 PRODUCTS = 50
-VERSION = "1"
+
+
+def _version() -> str:
+    """Changes with the tables and with this file, so that an old database is not taken for a new one."""
+    files = sorted(pathlib.Path(migrations.__path__[0]).glob("0*.py")) + [pathlib.Path(__file__)]
+    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
+
+
+VERSION = _version()
 
 _BIG = ("auth_user", "order_order", "order_line", "order_shippingaddress", "order_billingaddress",
         "oscar_fulfillment_orderfulfillment", "oscar_fulfillment_statuschange", "oscar_fulfillment_shipment",
@@ -88,14 +100,15 @@ _STATEMENTS = [
     """
     INSERT INTO oscar_fulfillment_orderfulfillment (order_id, version, history_hash, flow, payment_status,
       shipping_status, payment_method_id, hold_count, has_backorder, problem, language, placed_at, number,
-      customer_name, email, tax_id_kind, tax_id, search_name, search_surname)
+      customer_name, email, tax_id_kind, tax_id, search_name, search_surname, currency)
     SELECT id, 1 + (payment <> 'awaiting_payment')::int
         + CASE shipping WHEN 'delivered' THEN 3 WHEN 'dispatched' THEN 2 WHEN 'returned' THEN 3 WHEN 'received' THEN 0
           ELSE 1 END,
       md5(id::text) || md5(id::text), flow, payment, shipping, (SELECT min(id) FROM oscar_fulfillment_paymentmethod),
       holds, shipping = 'partially_dispatched', CASE WHEN k = 998 THEN 'refund_due' ELSE '' END, 'en', placed_at,
       (100000 + id)::text, first_name || ' ' || last_name, 'c' || customer || '@example.com', 'cpf',
-      lpad((id * 97)::text, 11, '0'), lower(first_name || ' ' || last_name), lower(last_name || ' ' || first_name)
+      lpad((id * 97)::text, 11, '0'), lower(first_name || ' ' || last_name), lower(last_name || ' ' || first_name),
+      'BRL'
     FROM bench_plan
     """,
     """
