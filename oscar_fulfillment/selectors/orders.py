@@ -88,7 +88,7 @@ def read_offer(user: Any, numbers: Sequence[str] = ()) -> Offer:
         .order_by()
         .values_list("own", Cast("pk", BigIntegerField()), "query", "name", shared)
     )
-    parts = [views]
+    parts: list[Any] = [views]
     if numbers:
         parts.append(
             fulfillments_for_user(user)

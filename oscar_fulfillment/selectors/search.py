@@ -7,8 +7,8 @@ import re
 from django.db.models import Q
 from oscar.core.loading import get_model
 
+from oscar_fulfillment.core.text import fold
 from oscar_fulfillment.models import Invoice, Shipment
-from oscar_fulfillment.services.text import fold
 
 #: Longest text that is searched for.
 MAX_QUERY = 200

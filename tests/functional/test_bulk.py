@@ -21,8 +21,9 @@ from oscar_fulfillment.models import (
 from oscar_fulfillment.services import bulk, payments
 from oscar_fulfillment.signals import validate_transition
 from oscar_fulfillment.test import factories
+from tests.many import paid_copies
 
-from .test_order_list import URL, copies, numbers, partner_user
+from .test_order_list import URL, numbers, partner_user
 
 pytestmark = [pytest.mark.django_db, pytest.mark.feature("Z8")]
 
@@ -160,27 +161,10 @@ def test_all_of_a_filter_asks_first_and_then_takes_every_page(staff, settings):
     assert not other.fulfillment.history.filter(action="print").exists()
 
 
-def many_paid(count):
-    order = factories.paid_order()
-    made = copies(order, count)
-    Line = get_model("order", "Line")
-    line = order.lines.get()
-    clones = []
-    for clone in made:
-        copy = Line.objects.get(pk=line.pk)
-        copy.pk, copy.order_id = None, clone.pk
-        clones.append(copy)
-    Line.objects.bulk_create(clones)
-    line.stockrecord.__class__.objects.filter(pk=line.stockrecord_id).update(
-        num_in_stock=10 * count, num_allocated=2 * count
-    )
-    return made
-
-
 def test_above_the_limit_the_work_goes_on_in_the_background(staff, settings, monkeypatch):
     settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "BULK_INLINE_LIMIT": 5}
     monkeypatch.setattr(bulk, "CHUNK", 4)
-    orders = many_paid(10)
+    orders = paid_copies(10)
     response = act(staff, "release", orders)
     job = BulkJob.objects.get()
     assert (job.status, job.settled_count) == ("waiting", 0)
@@ -204,7 +188,7 @@ def test_above_the_limit_the_work_goes_on_in_the_background(staff, settings, mon
 def test_a_killed_worker_loses_and_repeats_nothing(staff, settings, monkeypatch):
     settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "BULK_INLINE_LIMIT": 5, "BULK_STALE": -1}
     monkeypatch.setattr(bulk, "CHUNK", 4)
-    act(staff, "release", many_paid(10))
+    act(staff, "release", paid_copies(10))
     job = BulkJob.objects.get()
     real, calls = bulk._mark, []
 
@@ -232,7 +216,7 @@ def test_a_killed_worker_loses_and_repeats_nothing(staff, settings, monkeypatch)
 def test_a_job_stops_at_its_budget_and_asks_for_more_time(staff, settings, monkeypatch):
     settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "BULK_INLINE_LIMIT": 5}
     monkeypatch.setattr(bulk, "CHUNK", 4)
-    act(staff, "release", many_paid(10))
+    act(staff, "release", paid_copies(10))
     job = BulkJob.objects.get()
     OrmQ.objects.all().delete()
     bulk.run_job(job.pk, budget=-1)
@@ -244,7 +228,7 @@ def test_a_job_stops_at_its_budget_and_asks_for_more_time(staff, settings, monke
 def test_statements_do_not_grow_with_the_orders(person, monkeypatch):
     counts = []
     for size in (5, 60):
-        orders = bulk.selected(OrderFulfillment.objects, [o.pk for o in many_paid(size)])
+        orders = bulk.selected(OrderFulfillment.objects, [o.pk for o in paid_copies(size)])
         job = BulkJob.objects.create(action="print", params={}, actor=person, total=size, key=f"k{size}")
         BulkJobItem.objects.bulk_create(BulkJobItem(job=job, fulfillment_id=pk, number=n) for pk, n in orders)
         with CaptureQueriesContext(connection) as queries:

@@ -10,8 +10,9 @@ from django.test.utils import CaptureQueriesContext
 from oscar_fulfillment.services import export, invoicing
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_key
+from tests.many import copies
 
-from .test_order_list import URL, copies, partner_user
+from .test_order_list import URL, partner_user
 
 pytestmark = pytest.mark.django_db
 

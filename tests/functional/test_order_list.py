@@ -1,7 +1,7 @@
 """The order list over HTTP: queues, filters, pages, who sees what."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 
 import pytest
 from django.db import connection
@@ -12,6 +12,7 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 from oscar_fulfillment.services import holds
 from oscar_fulfillment.test import factories
+from tests.many import copies
 
 pytestmark = pytest.mark.django_db
 
@@ -31,29 +32,6 @@ def numbers(response):
 
 def tab_counts(response):
     return {tab["name"]: tab["count"] for tab in response.context["tabs"]}
-
-
-def copies(order, count, **fields):
-    """Many rows like this order's, a minute apart, older ones first; made set-based."""
-    Order = get_model("order", "Order")
-    start = datetime(2026, 1, 1, tzinfo=UTC)
-    clones = []
-    for i in range(count):
-        clone = Order.objects.get(pk=order.pk)
-        clone.pk = None
-        clone.number = f"C{i:05d}"
-        clone.date_placed = start + timedelta(minutes=i)
-        clones.append(clone)
-    Order.objects.bulk_create(clones)
-    made = Order.objects.filter(number__startswith="C").order_by("number")
-    row = OrderFulfillment.objects.get(pk=order.pk)
-    rows = []
-    for clone in made:
-        values = {f.attname: getattr(row, f.attname) for f in OrderFulfillment._meta.concrete_fields}
-        values |= {"order_id": clone.pk, "number": clone.number, "placed_at": clone.date_placed} | fields
-        rows.append(OrderFulfillment(**values))
-    OrderFulfillment.objects.bulk_create(rows)
-    return list(made)
 
 
 @pytest.mark.feature("A1")

@@ -2,6 +2,13 @@
 (() => {
   "use strict";
 
+  // On a small screen the tabs scroll sideways: show the one we are on.
+  const tab = document.querySelector(".ff-tabs [aria-current]");
+  const tabs = tab && tab.closest("ul");
+  if (tabs && tabs.scrollWidth > tabs.clientWidth) {
+    tabs.scrollLeft = tab.offsetLeft - tabs.offsetLeft - (tabs.clientWidth - tab.offsetWidth) / 2;
+  }
+
   const form = document.querySelector("[data-ff-bulk]");
   if (form) {
     const boxes = [...form.querySelectorAll(".selected_order")];
