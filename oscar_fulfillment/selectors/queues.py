@@ -11,6 +11,7 @@ from typing import Any
 from django.core.signals import setting_changed
 from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy as pgettext
 
 from oscar_fulfillment.flows import Flow, flows
 from oscar_fulfillment.models import OrderFulfillment
@@ -111,7 +112,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
         ),
         Queue(
             "awaiting-payment",
-            _("Awaiting payment"),
+            pgettext("queue", "Awaiting payment"),
             _("No order is waiting for its money."),
             [Q(payment_status=state) for state in sorted(unpaid)],
         ),
@@ -122,7 +123,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
             to_approve,
             _("Not paid yet, by a method whose money a person must see."),
         ),
-        Queue("on-hold", _("On hold"), _("No order is on hold."), [Q(hold_count__gt=0)]),
+        Queue("on-hold", pgettext("queue", "On hold"), _("No order is on hold."), [Q(hold_count__gt=0)]),
         Queue(
             "to-release",
             _("To release"),
@@ -144,7 +145,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
     listed += [
         Queue("to-dispatch", _("To dispatch"), empty, to_dispatch),
         Queue("in-transit", _("In transit"), _("Nothing is under way to a customer."), waiting["deliver"]),
-        Queue("delivered", _("Delivered"), _("Nothing is delivered yet."), [Q(shipping_status="delivered")]),
+        Queue("delivered", pgettext("queue", "Delivered"), _("Nothing is delivered yet."), [Q(shipping_status="delivered")]),
         Queue("problems", _("Problems"), _("No problems. Orders that need a decision appear here."), [~Q(problem="")]),
     ]
     return {queue.name: queue for queue in listed}

@@ -31,7 +31,10 @@ def free_port():
 
 @pytest.fixture(scope="module")
 def shop(tmp_path_factory):
-    """The address of a running sandbox, and its log."""
+    """The address of a running sandbox, and its log. SANDBOX_URL names one that runs already, while a test is written."""
+    if running := os.environ.get("SANDBOX_URL"):
+        yield running, None
+        return
     folder = tmp_path_factory.mktemp("sandbox")
     port, log = free_port(), folder / "log.txt"
     environment = {k: v for k, v in os.environ.items() if k not in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL")}
@@ -172,7 +175,7 @@ def test_a_brazilian_order_from_the_shelf_to_delivered(person):
     shopper = person()
     number = buy(
         shopper,
-        "brazil",
+        "br",
         "Brasa espresso cup",
         {
             "email": "lia@example.net",
@@ -184,7 +187,7 @@ def test_a_brazilian_order_from_the_shelf_to_delivered(person):
             "state": "SP",
             "postcode": "13010-000",
         },
-        {"method": "br-deposit", "tax_id": "529.982.247-25"},
+        {"method": "deposito", "tax_id": "529.982.247-25"},
     )
     boss = person("manager@example.com")
     boss.goto(f"/dashboard/orders/{number}/")
@@ -215,7 +218,7 @@ def test_a_swiss_order_from_the_shelf_to_delivered(person):
     shopper = person()
     number = buy(
         shopper,
-        "switzerland",
+        "ch",
         "Pausa French press",
         {
             "email": "luc@example.net",
@@ -226,7 +229,7 @@ def test_a_swiss_order_from_the_shelf_to_delivered(person):
             "line4": "Lausanne",
             "postcode": "1003",
         },
-        {"method": "ch-prepayment"},
+        {"method": "prepayment"},
     )
     boss = person("manager@example.com")
     boss.goto(f"/dashboard/orders/{number}/")
