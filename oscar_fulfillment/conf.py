@@ -70,7 +70,7 @@ DEFAULTS: dict[str, Any] = {
         "FR": {"kinds": ["siret", "siren"], "required": False},
         "RU": {"kinds": ["inn"], "required": False},
     },
-    # Dotted path of ``callable(request, methods) -> list``: which of the active payment methods this visitor may choose;
+    # Dotted path of ``callable(request, methods) -> list``: which active payment methods this visitor may choose;
     # empty: all of them.
     "CHECKOUT_PAYMENT_METHODS": "",
     # Dotted path of ``callable(request) -> list of ISO codes``: where the shop ships for this visitor; empty: to all of

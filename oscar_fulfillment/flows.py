@@ -331,9 +331,10 @@ def _listed(value: Any) -> tuple[Any, ...]:
 
 
 def _transition(declared: Mapping[str, Any]) -> Transition:
-    given = dict(declared)
+    given: dict[str, Any] = dict(declared)
     given["guards"] = tuple(import_string(g) if isinstance(g, str) else g for g in given.get("guards", ()))
-    return Transition(**{k: tuple(v) if k in ("sources", "targets") else v for k, v in given.items()})
+    given |= {name: tuple(given[name]) for name in ("sources", "targets") if name in given}
+    return Transition(**given)
 
 
 def _forget(*, setting: str, **kwargs: Any) -> None:

@@ -137,6 +137,7 @@ def _names(text: str) -> set[str]:
 class _Visible(HTMLParser):
     """The text of a template that a person would read: between tags, and in the attributes that are read out."""
 
+    CODE = ("script", "style", "code", "kbd", "pre")
     ATTRIBUTES = ("title", "alt", "aria-label", "placeholder", "label")
 
     def __init__(self) -> None:
@@ -145,11 +146,11 @@ class _Visible(HTMLParser):
         self.hidden = 0
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.hidden += tag in ("script", "style")
+        self.hidden += tag in self.CODE
         self.found += [(self.getpos()[0], v) for k, v in attrs if k in self.ATTRIBUTES and v]
 
     def handle_endtag(self, tag: str) -> None:
-        self.hidden -= tag in ("script", "style")
+        self.hidden -= tag in self.CODE
 
     def handle_data(self, data: str) -> None:
         if not self.hidden:
@@ -160,7 +161,7 @@ _MARKED = re.compile(
     r"{%\s*(blocktrans(?:late)?|comment)\b.*?{%\s*end\1\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<!--.*?-->", re.DOTALL
 )
 #: Names and codes that are the same in every language.
-_SAME = {"CSV", "SKU", "NF-e", "EAN", "PDF", "DANFE", "CPF", "CNPJ", "Oscar", "CEP", "UF", "JavaScript", "DOCTYPE"}
+_SAME = {"CSV", "SKU", "NF-e", "EAN", "PDF", "DANFE", "CPF", "CNPJ", "Oscar", "CEP", "UF", "BRL", "DOCTYPE"}
 
 
 def unmarked() -> list[str]:

@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from oscar.core.loading import get_model
 
+from oscar_fulfillment.core.text import fold
 from oscar_fulfillment.models import OrderFulfillment
-from oscar_fulfillment.services.text import fold
 from oscar_fulfillment.test import factories
 
 START = datetime(2026, 1, 1, tzinfo=UTC)

@@ -20,7 +20,7 @@ SITE_ID = 1
 DEFAULT_AUTO_FIELD = "django.db.models.AutoField"
 
 if os.environ.get("DB", "sqlite") == "postgres":
-    DATABASES = {
+    DATABASES: dict = {
         "default": {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": os.environ.get("PGDATABASE", "postgres"),

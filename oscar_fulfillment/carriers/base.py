@@ -39,6 +39,8 @@ class Carrier:
     url_template: str = ""
     # Whether the dispatch mails the customer the tracking link by itself, also where nobody is asked.
     automatic_tracking_mail: bool = False
+    # Whether the name says only that it is some carrier; customers are not told such a name.
+    is_generic: bool = False
 
     def __init__(
         self,

@@ -27,6 +27,7 @@ class Manual(Carrier):
 
     def __init__(self, *, pattern: str = "", example: str = "", shipping_methods: Sequence[str] = (), **options: Any):
         super().__init__(**options)
+        self.is_generic = self.name is Manual.name
         self.example = example
         if isinstance(shipping_methods, str):
             raise ConfigurationError(f"carrier {self.alias!r}: shipping_methods must be a list, not a string")

@@ -11,7 +11,7 @@ try:  # The optional extra "localflavor" brings the states' full names.
     from localflavor.br.br_states import STATE_CHOICES
 except ImportError:
     _CODES = "AC AL AP AM BA CE DF ES GO MA MT MS MG PA PB PR PE PI RJ RN RS RO RR SC SP SE TO"
-    STATE_CHOICES = [(code, code) for code in _CODES.split()]
+    STATE_CHOICES = [(code, code) for code in _CODES.split()]  # type: ignore[assignment]
 
 STATES = {str(code): str(name) for code, name in STATE_CHOICES}
 # What a Brazilian writes on a parcel; Oscar's lines have no meaning of their own.

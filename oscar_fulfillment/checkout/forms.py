@@ -45,7 +45,7 @@ class AddressRulesMixin:
             return forms.ChoiceField(label=label, choices=blank + list(addresses.STATES.items()))
         field = BRStateChoiceField(label=label)
         field.widget.choices = blank + list(addresses.STATES.items())
-        return field
+        return field  # type: ignore[return-value]
 
     def clean(self):
         cleaned = super().clean()
@@ -66,7 +66,7 @@ class ShippingAddressForm(AddressRulesMixin, oscar_forms.ShippingAddressForm):
     pass
 
 
-class CheckoutUserAddressForm(AddressRulesMixin, UserAddressForm):
+class CheckoutUserAddressForm(AddressRulesMixin, UserAddressForm):  # type: ignore[valid-type]
     """The address book's form as the checkout shows it."""
 
 
@@ -115,7 +115,7 @@ class PaymentMethodForm(forms.Form):
         self.fields["tax_id"].required = rule.required
 
     def clean(self):
-        cleaned = super().clean()
+        cleaned = super().clean() or {}
         if "tax_id" not in self.fields or "tax_id" in self.errors or "tax_id_kind" in self.errors:
             return cleaned
         if number := (cleaned.get("tax_id") or "").strip():

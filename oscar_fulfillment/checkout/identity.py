@@ -51,7 +51,7 @@ class TaxIdentity:
 
     @property
     def label(self) -> str:
-        return LABELS.get(self.kind, self.kind)
+        return str(LABELS.get(self.kind, self.kind))
 
 
 def rule_for(country_code: str | None) -> IdentityRule:

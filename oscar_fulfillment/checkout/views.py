@@ -14,7 +14,7 @@ from oscar.apps.checkout import views as oscar_views
 from oscar.apps.checkout.views import *  # noqa: F403
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.conf import settings
+from oscar_fulfillment.conf import settings  # type: ignore[assignment]
 
 from . import addresses
 from .forms import CheckoutUserAddressForm, PaymentMethodForm

@@ -33,29 +33,31 @@ def _many(model: type[models.Model], updates: Sequence[Update]) -> int:
     meta, quote = model._meta, connection.ops.quote_name
     guards = sorted({name for _subject, guard, _values in updates for name in guard})
     names = sorted({name for _subject, _guard, values in updates for name in values})
-    assert meta.pk is not None
-    columns = [("pk", meta.pk)]
-    columns += [(f"g_{name}", meta.get_field(name)) for name in guards]
-    columns += [(f"v_{name}", meta.get_field(name)) for name in names]
+    # Concrete columns only: each has a name in the table and a type.
+    fields: dict[str, Any] = {name: meta.get_field(name) for name in {*guards, *names}}
+    pk: Any = meta.pk
+    columns = [("pk", pk)]
+    columns += [(f"g_{name}", fields[name]) for name in guards]
+    columns += [(f"v_{name}", fields[name]) for name in names]
     rows = []
     for subject, guard, values in updates:
         # A column that this object leaves alone keeps what was read: the guard on the version covers it.
-        row = {f"g_{n}": guard.get(n, getattr(subject, meta.get_field(n).attname)) for n in guards}
-        row |= {f"v_{n}": values.get(n, getattr(subject, meta.get_field(n).attname)) for n in names}
+        row = {f"g_{n}": guard.get(n, getattr(subject, fields[n].attname)) for n in guards}
+        row |= {f"v_{n}": values.get(n, getattr(subject, fields[n].attname)) for n in names}
         rows.append({"pk": subject.pk} | row)
     payload = json.dumps(rows, cls=DjangoJSONEncoder)
-    sets = ", ".join(f"{quote(meta.get_field(n).column)} = src.{quote('v_' + n)}" for n in names)  # type: ignore[union-attr]
-    where = " AND ".join(f"t.{quote(meta.get_field(n).column)} = src.{quote('g_' + n)}" for n in guards)  # type: ignore[union-attr]
+    sets = ", ".join(f"{quote(fields[n].column)} = src.{quote('v_' + n)}" for n in names)
+    where = " AND ".join(f"t.{quote(fields[n].column)} = src.{quote('g_' + n)}" for n in guards)
     if connection.vendor == "postgresql":
         kinds = ", ".join(
             f"{quote(alias)} {f.rel_db_type(connection) if f.primary_key and f.remote_field else f.db_type(connection)}"
             for alias, f in columns
-        )  # type: ignore[union-attr]
+        )
         source = f"json_to_recordset(%s::json) AS src({kinds})"
     else:
         picks = ", ".join(f"json_extract(value, '$.{alias}') AS {quote(alias)}" for alias, _field in columns)
-        source = f"(SELECT {picks} FROM json_each(%s)) AS src"
-    table, key = quote(meta.db_table), quote(meta.pk.column)
+        source = f"(SELECT {picks} FROM json_each(%s)) AS src"  # noqa: S608
+    table, key = quote(meta.db_table), quote(pk.column)
     # Only quoted names of our own models are put into the text; every value travels as a parameter.
     sql = f"UPDATE {table} AS t SET {sets} FROM {source} WHERE t.{key} = src.{quote('pk')} AND {where}"  # noqa: S608
     with connection.cursor() as cursor:

@@ -15,9 +15,10 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from django.core.exceptions import ValidationError
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -25,6 +26,7 @@ from django.utils.translation import gettext_lazy as _
 from . import heads, outbox
 from .actors import USER, Actor
 from .exceptions import FulfillmentError, StaleVersion, TransitionNotAllowed
+from .models import HistoryRow
 from .statemachine import Reason, StateMachine, Transition
 
 
@@ -33,7 +35,7 @@ class Aggregate:
     """What the door must know of a kind of object. One instance per app, see ``oscar_fulfillment.services.door``."""
 
     model: type[models.Model]
-    history: type[models.Model]
+    history: type[HistoryRow]
     #: The machines an object follows, by name. The status column of machine "x" is "x_status".
     machines: Callable[[Any], Mapping[str, StateMachine]]
     select_related: tuple[str, ...] = ()
@@ -142,7 +144,7 @@ def apply(
     """Move one object, or say why not.
 
     ``key`` makes the call idempotent, ``expected_version`` refuses it when somebody else was faster.
-    Raises :class:`TransitionNotAllowed` (with reasons), :class:`StaleVersion`, or the model's ``DoesNotExist``.
+    Raises :class:`TransitionNotAllowed` (with reasons), :class:`StaleVersion`, or ``ObjectDoesNotExist``.
     """
     key = _storable(key)
     while True:
@@ -152,7 +154,7 @@ def apply(
                     aggregate, [pk], moves, actor, reason, data, {pk: key}, expected_version, effect, context, lock
                 )
                 if not steps:
-                    raise aggregate.model.DoesNotExist(f"no {aggregate.model.__name__} {pk}")  # type: ignore[attr-defined]
+                    raise ObjectDoesNotExist(f"no {aggregate.model.__name__} {pk}")
                 if steps[0].reasons:
                     raise TransitionNotAllowed(steps[0].reasons)
                 return steps[0]
@@ -171,7 +173,7 @@ def apply(
 def _replay(aggregate: Aggregate, earlier: Any, moves: Sequence[Move], actor: Actor, key: str) -> Step:
     if (earlier.machine, earlier.action) != (moves[0].machine, moves[0].action):
         raise FulfillmentError(_USED_KEY) from None
-    subject = getattr(earlier, aggregate.history.subject_field)  # type: ignore[attr-defined]
+    subject = getattr(earlier, aggregate.history.subject_field)
     return Step(subject, moves, actor, timezone.now(), {}, key=key, changes=[earlier], replayed=True)
 
 
@@ -194,7 +196,18 @@ def apply_many(
     wanted, key = list(dict.fromkeys(pks)), _storable(key)
     with transaction.atomic():
         steps = _run(
-            aggregate, wanted, moves, actor, reason, data, dict.fromkeys(wanted, key), None, effect, context, True, batch=True
+            aggregate,
+            wanted,
+            moves,
+            actor,
+            reason,
+            data,
+            dict.fromkeys(wanted, key),
+            None,
+            effect,
+            context,
+            True,
+            batch=True,
         )
     return steps
 
@@ -254,7 +267,7 @@ def _check_version(aggregate: Aggregate, subject: Any, expected: int) -> None:
         return
     since = aggregate.history._default_manager.filter(
         **{aggregate.history.subject_field: subject},
-        sequence__gt=expected,  # type: ignore[attr-defined]
+        sequence__gt=expected,
     ).exclude(machine__in=aggregate.harmless)
     last = since.order_by("-sequence").first()
     if last is not None or subject.version < expected:
@@ -305,7 +318,7 @@ def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
                 guard[f"{move.machine}_status"] = before
             version += 1
             row = history(
-                **{f"{history.subject_field}_id": subject.pk},  # type: ignore[attr-defined]
+                **{f"{history.subject_field}_id": subject.pk},
                 sequence=version,
                 machine=move.machine,
                 action=move.action,
@@ -319,7 +332,7 @@ def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
                 idempotency_key=step.key if position == 0 else "",
                 created_at=step.now,
             )
-            row.hash = previous = row.compute_hash(previous)  # type: ignore[attr-defined]
+            row.hash = previous = row.compute_hash(previous)
             step.changes.append(row)
         rows += step.changes
         values = {f"{machine}_status": state for machine, state in step.targets.items()} | step.fields
@@ -335,8 +348,8 @@ def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
         for name, value in values.items():
             setattr(subject, name, value)
         for row in step.changes:
-            setattr(row, history.subject_field, subject)  # type: ignore[attr-defined]
-        transaction.on_commit(lambda step=step: aggregate.announce(step), robust=True)
+            setattr(row, history.subject_field, subject)
+        transaction.on_commit(partial(aggregate.announce, step), robust=True)
 
 
 def _first_result(aggregate: Aggregate, pk: Any, key: str) -> Any:
@@ -344,12 +357,12 @@ def _first_result(aggregate: Aggregate, pk: Any, key: str) -> Any:
         return None
     return aggregate.history._default_manager.filter(
         **{f"{aggregate.history.subject_field}_id": pk},
-        idempotency_key=key,  # type: ignore[attr-defined]
+        idempotency_key=key,
     ).first()
 
 
 def _last_change(aggregate: Aggregate, subject: Any) -> Any:
-    found = aggregate.history._default_manager.filter(**{aggregate.history.subject_field: subject})  # type: ignore[attr-defined]
+    found = aggregate.history._default_manager.filter(**{aggregate.history.subject_field: subject})
     return found.order_by("-sequence").first()
 
 
@@ -358,7 +371,7 @@ def _mark_replays(aggregate: Aggregate, steps: Sequence[Step]) -> None:
     keyed = {step.subject.pk: step for step in steps if step.key}
     if not keyed:
         return
-    name = aggregate.history.subject_field  # type: ignore[attr-defined]
+    name = aggregate.history.subject_field
     keys = {step.key for step in keyed.values()}
     for row in aggregate.history._default_manager.filter(**{f"{name}__in": list(keyed)}, idempotency_key__in=keys):
         step = keyed[getattr(row, f"{name}_id")]

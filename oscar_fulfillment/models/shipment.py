@@ -56,6 +56,21 @@ class Shipment(models.Model):
 
         return str(carriers.get(self.carrier).name) if self.carrier in carriers else self.carrier
 
+    @property
+    def carrier_for_customer(self) -> str:
+        """The carrier's name; empty where the shop only says that it is another one."""
+        from oscar_fulfillment.carriers import carriers
+
+        known = carriers.get(self.carrier) if self.carrier in carriers else None
+        return "" if known is not None and known.is_generic else self.carrier_name
+
+    @property
+    def announces_link(self) -> bool:
+        """Whether the customer gets this carrier's tracking link prominently, without anybody asking for it."""
+        from oscar_fulfillment.carriers import carriers
+
+        return self.carrier in carriers and carriers.get(self.carrier).automatic_tracking_mail
+
 
 class ShipmentLine(models.Model):
     """How many units of an order line are in a shipment."""

@@ -7,4 +7,4 @@ class Order(FulfillmentOrderMixin, AbstractOrder):
     """Oscar's order: no field of its own, see :mod:`oscar_fulfillment.order`."""
 
 
-from oscar.apps.order.models import *  # noqa: E402, F403
+from oscar.apps.order.models import *  # type: ignore[assignment]  # noqa: E402, F403

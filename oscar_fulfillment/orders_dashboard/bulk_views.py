@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
@@ -79,7 +79,7 @@ class BulkJobView(View):
     def show(self, request: HttpRequest, job: BulkJob, *, status: int = 200, errors: Any = ()) -> HttpResponse:
         # Refused first: "refused" sorts before "pending" and "done" from the end.
         items = job.items.order_by("-status", "pk")
-        page = Paginator(_Counted(items, job.total), ITEMS_PER_PAGE).get_page(request.GET.get("page"))
+        page: Any = Paginator(cast(Any, _Counted(items, job.total)), ITEMS_PER_PAGE).get_page(request.GET.get("page"))
         may = user_may(request.user, job.action)
         context = {
             "job": job,
@@ -162,6 +162,8 @@ class BulkSlipsView(View):
         if job.action != "print" or not user_may(request.user, "print"):
             raise Http404
         printed = job.items.filter(status=BulkJobItem.DONE, fulfillment__isnull=False).order_by("pk")
-        page = Paginator(_Counted(printed, job.done_count), SLIPS_PER_PAGE).get_page(request.GET.get("page"))
+        page: Any = Paginator(cast(Any, _Counted(printed, job.done_count)), SLIPS_PER_PAGE).get_page(
+            request.GET.get("page")
+        )
         context = {"job": job, "page_obj": page, "slips": read_slips([item.fulfillment_id for item in page])}
         return TemplateResponse(request, "oscar_fulfillment/orders/slips.html", context)

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
 from django.utils.translation import gettext as _
@@ -44,7 +45,7 @@ class FulfillmentOrderListMixin:
 
     # The page
 
-    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         wants_csv = request.GET.get("response_format") == "csv"
         if not wants_csv and self.order_list.offer.hits.exact:
             return redirect("dashboard:order-detail", number=self.order_list.offer.hits.exact[0])
@@ -139,7 +140,7 @@ class FulfillmentOrderListMixin:
 
     # Acting on many
 
-    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    def post(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         action = request.POST.get("action", "")
         if not self.order_list.form.is_valid():
             return self.render_list(status=400)
@@ -207,7 +208,7 @@ class FulfillmentOrderListMixin:
         }
         return TemplateResponse(request, "oscar_fulfillment/orders/bulk_confirm.html", context)
 
-    def _download(self, request: HttpRequest) -> HttpResponse:
+    def _download(self, request: HttpRequest) -> HttpResponseBase:
         try:
             ids = None if request.POST.get("select_across") == "1" else [pk for pk, _number in self._chosen(request)]
         except _Foreign:

@@ -45,6 +45,8 @@ class StepForm(forms.Form):
     template_name = "oscar_fulfillment/orders/forms/fields.html"
     submit_label: Any = ""
     danger = False
+    #: Whether fields that may stay empty say so. A form whose fields depend on a choice explains itself.
+    marks_optional = True
 
     version = forms.IntegerField(min_value=0, widget=forms.HiddenInput)
     key = forms.RegexField(r"^[\w-]{8,100}\Z", widget=forms.HiddenInput)

@@ -75,6 +75,7 @@ class InvoiceForm(StepForm):
     """The fiscal document of what is released."""
 
     template_name = "oscar_fulfillment/orders/forms/invoice.html"
+    marks_optional = False
 
     kind = forms.CharField(
         label=gettext_lazy("Fiscal document"),
@@ -96,7 +97,7 @@ class InvoiceForm(StepForm):
     series = forms.CharField(label=pgettext_lazy("of an invoice", "Series"), required=False)
 
     def prepare(self) -> None:
-        name = self.auto_id
+        name = str(self.auto_id)
         none = f"#{name % 'kind'}_2"
         attrs = widget_attrs(series=f"#{name % 'series'}", number=f"#{name % 'number'}", none_choice=none)
         attrs |= {"data-problems": f"#{name % 'access_key'}_problems", "autocomplete": "off", "spellcheck": "false"}

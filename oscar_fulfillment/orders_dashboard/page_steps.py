@@ -56,6 +56,8 @@ class PageSteps:
     #: Steps of the "..." menu beside the shipping badge.
     menu: list[PageStep]
     by_name: dict[str, PageStep]
+    #: Whether a hold makes sense: something has still to leave.
+    can_wait: bool
 
     @property
     def next(self) -> PageStep | None:
@@ -66,8 +68,9 @@ def page_steps(page: OrderPage, user: Any) -> PageSteps:
     """Every step of the order's flow for this user. No query beyond the user's permissions."""
     actions = available_actions(page.order, user)
     next_index = next((index for index, action in enumerate(actions) if action.is_next), len(actions))
+    coming = actions[next_index] if next_index < len(actions) else None
     found = {}
-    for index, action in enumerate(_with_what_is_known(page, action) for action in actions):
+    for index, action in enumerate(_with_what_is_known(page, action, coming) for action in actions):
         override = [r.code for r in action.reasons] == ["run_by_provider"] and user_may(user, "override_payment")
         found[action.name] = PageStep(
             action, step_url(page, action.name), _state(page, action, index < next_index), override
@@ -76,10 +79,10 @@ def page_steps(page: OrderPage, user: Any) -> PageSteps:
     aside = [step for step in found.values() if step.name not in (*page.flow.steps, "cancel")]
     others = [step for step in aside if step.allowed or _starts_here(page, step.action)]
     menu = [found[name] for name in ("deliver", "return") if name in found and _starts_here(page, found[name].action)]
-    return PageSteps(on_the_way, others, found.get("cancel"), menu, found)
+    return PageSteps(on_the_way, others, found.get("cancel"), menu, found, _can_wait(page))
 
 
-def _with_what_is_known(page: OrderPage, action: ActionState) -> ActionState:
+def _with_what_is_known(page: OrderPage, action: ActionState, coming: ActionState | None) -> ActionState:
     """Refusals that a step would only find out under lock but the page sees already, and links to what helps."""
     reasons = list(action.reasons)
     documents = [invoice for invoice in page.invoices if invoice.cancelled_at is None and not invoice.is_none]
@@ -87,7 +90,7 @@ def _with_what_is_known(page: OrderPage, action: ActionState) -> ActionState:
         reasons.append(
             Reason("invoice_valid", _("The order has a valid fiscal document."), _("Take the invoice back first"))
         )
-    reasons = [_linked(page, reason) for reason in reasons]
+    reasons = [_linked(page, action, reason, coming) for reason in reasons]
     return replace(action, allowed=not reasons, reasons=reasons)
 
 
@@ -100,7 +103,13 @@ _HELP = {
 }
 
 
-def _linked(page: OrderPage, reason: Reason) -> Reason:
+def _linked(page: OrderPage, action: ActionState, reason: Reason, coming: ActionState | None) -> Reason:
+    if reason.code == "wrong_state":
+        # The machine knows every way there, the page the one that this order goes.
+        if action.name not in page.flow.steps or coming is None:
+            return replace(reason, remedy="")
+        remedy = _("First: %(steps)s.") % {"steps": coming.label}
+        return replace(reason, remedy=remedy, url=step_url(page, coming.name) if coming.allowed else "")
     helping = _HELP.get(reason.code)
     known = any(helping in machine.transitions for machine in page.flow.machines.values())
     return replace(reason, url=step_url(page, helping)) if helping and known else reason
@@ -132,6 +141,10 @@ def hold_refusal(page: OrderPage, user: Any) -> Reason | None:
     """Why no hold can be placed; the service has the last word."""
     if not user_may(user, "place_hold"):
         return no_permission_reason()
-    if page.fulfillment.shipping_status in ("dispatched", "delivered", "returned", "cancelled"):
+    if not _can_wait(page):
         return Reason("too_late", _("The order has left already, or will not go out."))
     return None
+
+
+def _can_wait(page: OrderPage) -> bool:
+    return page.fulfillment.shipping_status not in ("dispatched", "delivered", "returned", "cancelled")

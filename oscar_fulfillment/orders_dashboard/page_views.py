@@ -146,4 +146,4 @@ class MessageAgainView(OrderView):
             messages.success(request, _("The message will be sent again."))
         else:
             messages.info(request, _("This message does not wait for anybody: it is sent, or about to be."))
-        return self.back("messages")
+        return self.back("mails")

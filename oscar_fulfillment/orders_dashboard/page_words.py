@@ -12,6 +12,7 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
+from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.core.actors import CUSTOMER, USER
 from oscar_fulfillment.services import messages as mails
 
@@ -165,6 +166,8 @@ def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) ->
         found.append((_("Override"), _("The provider was overridden by hand")))
     for name, label in _FACTS.items():
         if value := data.get(name):
+            if name == "carrier" and value in carriers:
+                value = carriers.get(value).name
             shown = f"{value} {data['currency']}" if name == "amount" and data.get("currency") else value
             found.append((str(label), str(shown)))
     if data.get("kind") == "none":

@@ -18,8 +18,6 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.carriers import carriers
-from oscar_fulfillment.carriers.manual import Manual
 from oscar_fulfillment.models import Invoice, Shipment, StatusChange
 
 #: ``OrderNote.note_type`` of notes written for the customer.
@@ -180,19 +178,14 @@ def _parcel(row: Shipment) -> Parcel:
         status=row.status,
         status_label=row.status_label,
         carrier=row.carrier,
-        carrier_name=_carrier_name(row),
+        carrier_name=row.carrier_for_customer,
         tracking_code=row.tracking_code,
         tracking_url=url,
-        is_prominent=bool(url) and row.carrier in carriers and carriers.get(row.carrier).automatic_tracking_mail,
+        is_prominent=bool(url) and row.announces_link,
         dispatched_at=row.dispatched_at,
         delivered_at=row.delivered_at,
         contents=tuple((line.line.title, line.quantity) for line in row.lines.all()),
     )
-
-
-def _carrier_name(row: Shipment) -> str:
-    """Who brings it; nothing where the shop only says "another carrier"."""
-    return "" if row.carrier_name == str(Manual.name) else row.carrier_name
 
 
 def _happenings(fulfillment: Any, journey: Journey) -> list[Happening]:

@@ -15,8 +15,8 @@ from django.db.models import BigIntegerField, CharField, F, Q, QuerySet, Value
 from django.db.models.functions import Cast
 from oscar.core.loading import get_model
 
+from oscar_fulfillment.core.text import fold
 from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment
-from oscar_fulfillment.services.text import fold
 
 #: Longest text that is searched for.
 MAX_QUERY = 200

@@ -38,7 +38,8 @@ class ActionState:
 def available_actions(order: Any, user: Any) -> list[ActionState]:
     """Every step of the order's flow, in the flow's order, for this user. At most two queries."""
     fulfillment: OrderFulfillment = order.fulfillment
-    flow, actor, cache = fulfillment.flow_definition, Actor.from_user(user), {}
+    flow, actor = fulfillment.flow_definition, Actor.from_user(user)
+    cache: dict[Any, Any] = {}
     found = []
     for machine in flow.machines.values():
         for transition in machine.transitions.values():

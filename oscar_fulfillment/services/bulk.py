@@ -223,7 +223,7 @@ def _move(job: BulkJob, items: Sequence[BulkJobItem]) -> None:
     if not items:
         return
     action = ACTIONS[job.action]
-    by_pk = {item.fulfillment_id: item for item in items}
+    by_pk: dict[Any, BulkJobItem] = {item.fulfillment_id: item for item in items}
     try:
         with transaction.atomic():
             steps = move_many(

@@ -9,13 +9,13 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import Hold, Invoice, Shipment, StatusChange
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 
 from . import messages, stock
 from .door import move
-from .text import clean_text
 
 CANCEL = Move("shipping", "cancel")
 CANCEL_PAYMENT = Move("payment", "cancel_payment")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import Any
 
 from django.db import transaction
@@ -45,7 +46,7 @@ def _follow(steps: Sequence[Step]) -> None:
     if rows:
         OrderStatusChange._default_manager.bulk_create(rows)
     for row in rows:
-        transaction.on_commit(lambda row=row: _tell_oscar(row), robust=True)
+        transaction.on_commit(partial(_tell_oscar, row), robust=True)
 
 
 def _project(fulfillment: OrderFulfillment, payment: str, shipping: str) -> str:

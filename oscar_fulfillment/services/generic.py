@@ -10,11 +10,11 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
 
 from .door import move
-from .text import clean_text
 
 #: Transitions that write more than a status. Moving them without their service would leave stock or money behind.
 WITH_SERVICE = frozenset(

@@ -13,11 +13,11 @@ from django.utils.translation import gettext_lazy
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import Hold, StatusChange
 
 from .door import move
-from .text import clean_text
 
 HOLD_REASONS = {
     "customer_asked": gettext_lazy("The customer asked to wait"),

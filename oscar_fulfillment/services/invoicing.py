@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.fiscal.access_key import AccessKeyError, is_zeros, means_no_document, parse, validate_against
 from oscar_fulfillment.models import Invoice, Shipment, StatusChange
@@ -18,7 +19,6 @@ from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
 
 from .door import move
 from .shipments import ShipmentBook
-from .text import clean_text
 
 INVOICE = Move("shipping", "invoice")
 CANCEL_INVOICE = Move("shipping", "cancel_invoice")

@@ -8,13 +8,13 @@ from typing import Any
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE
 
 from . import messages
 from .door import move
-from .text import clean_text
 
 INTERNAL = Move("note", "add_note", is_record=True)
 FOR_CUSTOMER = Move("note", "tell_customer", is_record=True)

@@ -9,12 +9,12 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
 
 from . import messages, oscar_events
 from .door import move
-from .text import clean_text
 
 APPROVE = Move("payment", "approve_payment")
 

@@ -9,13 +9,13 @@ from django.utils import timezone, translation
 
 from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import CUSTOMER, USER, Actor
+from oscar_fulfillment.core.text import fold
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.flows import choose_flow, get_flow
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
 from . import messages
 from .door import ORDERS
-from .text import fold
 
 
 def build_fulfillment(order: Any, **given: Any) -> OrderFulfillment:

@@ -14,13 +14,13 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import ShipmentLine, StatusChange
 
 from . import messages, stock
 from .door import move
 from .shipments import PENDING, ShipmentBook, create_shipments, resolve_shipping_status
-from .text import clean_text
 
 RELEASE = Move("shipping", "release")
 

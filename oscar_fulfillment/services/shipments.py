@@ -101,7 +101,9 @@ def split_off(
         left |= {pk: left[pk] - quantity for pk, quantity in taken.items()}
         if taken:
             going.append(shipment)
-            parts.append((shipment, taken, {pk: q - taken.get(pk, 0) for pk, q in held.items() if q > taken.get(pk, 0)}))
+            parts.append(
+                (shipment, taken, {pk: q - taken.get(pk, 0) for pk, q in held.items() if q > taken.get(pk, 0)})
+            )
     if any(left.values()) or not going or any(quantity < 0 for quantity in wanted.values()):
         step.refuse(Reason("wrong_quantity", _("This is not what waits to be sent.")))
         return []

@@ -11,6 +11,7 @@ from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import Shipment, StatusChange
 from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, PENDING, RETURNED
@@ -18,7 +19,6 @@ from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, PENDING, RE
 from . import messages, oscar_events, stock
 from .door import move
 from .shipments import ShipmentBook, split_off
-from .text import clean_text
 
 DISPATCH = Move("shipping", "dispatch")
 DELIVER = Move("shipping", "deliver")

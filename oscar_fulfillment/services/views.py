@@ -9,9 +9,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.models import SavedView
-
-from .text import clean_text
 
 #: A person who needs more has lost the overview already.
 MAX_VIEWS = 50

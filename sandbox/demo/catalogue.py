@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """The catalogue of the demo shop: four categories, twenty-four products, each with a picture drawn for it."""
 
 from __future__ import annotations

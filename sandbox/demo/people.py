@@ -1,4 +1,3 @@
-# ruff: noqa: E501
 """The customers of the demo orders, with addresses and tax numbers as their countries write them."""
 
 from __future__ import annotations

@@ -97,6 +97,7 @@ def test_each_parcel_shows_its_code_and_contents(client, team):
     page = read(client, order)
     assert timeline(page)[-2:] == ["Sent", "Sent"]
     assert page.index(LINK) < page.index("X-2")
+    assert "Other carrier" not in page
     assert "1 &times; Cup" in page
     assert "2 &times; Cup" in page
 

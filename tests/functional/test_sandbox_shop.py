@@ -8,7 +8,6 @@ from pathlib import Path
 
 import pytest
 
-# ruff: noqa: E501
 ROOT = Path(__file__).resolve().parent.parent.parent
 
 # Runs in the demo shop's settings on an empty database; prints what it saw as JSON.

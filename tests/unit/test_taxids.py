@@ -213,7 +213,7 @@ def test_one_wrong_digit_is_noticed(kind, data):
     step = data.draw(st.integers(1, 9))
     changed = value[:position] + str((int(value[position]) + step) % 10) + value[position + 1 :]
     # Brazil's and Russia's arithmetic let some single changes through (two rests share a digit), the others none.
-    if kind in ("cpf", "cnpj", "inn", "vat_fr") or changed.startswith("356000000"):
+    if kind in ("cpf", "cnpj", "inn", "vat_fr") or "356000000" in (value[:9], changed[:9]):
         assert not taxids.is_valid(kind, changed) or normalise(kind, changed) != value
     else:
         assert not taxids.is_valid(kind, changed)

@@ -8,7 +8,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
 from oscar_fulfillment.conf import settings
-from oscar_fulfillment.core.exceptions import InvalidInput
+
+from .exceptions import InvalidInput
 
 
 def clean_text(field: str, text: str | None, *, required: bool = False, limit: int | None = None) -> str:

@@ -1,0 +1,42 @@
+"""The work that waits, for the dashboard's front page: an overview of new orders that no lost mail can hide."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import template
+from django.urls import NoReverseMatch, reverse
+
+from oscar_fulfillment.conf import settings
+from oscar_fulfillment.orders_dashboard.list_rows import count_text
+from oscar_fulfillment.selectors.orders import fulfillments_for_user, read_offer
+from oscar_fulfillment.selectors.queues import ALL, build_queues
+from oscar_fulfillment.selectors.scans import capped_counts
+
+register = template.Library()
+
+
+@register.simple_tag
+def work_queues(user: Any) -> list[dict[str, Any]]:
+    """``{% work_queues user as queues %}``: name, label, hint, count and url of each queue, in two statements."""
+    try:
+        url = reverse("dashboard:order-list")
+    except NoReverseMatch:
+        return []
+    queues = {name: q for name, q in build_queues(read_offer(user).manual_methods).items() if name != ALL}
+    base = fulfillments_for_user(user)
+    counts = capped_counts(
+        {name: [base.filter(condition) for condition in queue.alternatives] for name, queue in queues.items()},
+        settings.CAPPED_COUNT,
+    )
+    return [
+        {
+            "name": name,
+            "label": queue.label,
+            "hint": queue.hint,
+            "count": count_text(counts.get(name, 0)),
+            "is_empty": not counts.get(name),
+            "url": f"{url}?queue={name}",
+        }
+        for name, queue in queues.items()
+    ]
