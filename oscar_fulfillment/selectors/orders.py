@@ -93,31 +93,8 @@ def read_offer(user: Any, texts: Sequence[str] = (), *, number: str = "") -> Off
     views = (
         SavedView._default_manager.filter(Q(owner=user) | Q(is_shared=True))
         .order_by()
-<<<<<<< HEAD
         .annotate(tag=own, key=Cast("pk", BigIntegerField()), sharing=shared)
         .values_list("tag", "key", "query", "name", "sharing")
-=======
-        .values_list("own", Cast("pk", BigIntegerField()), "query", "name", shared)
-    )
-    parts: list[Any] = [views]
-    if numbers:
-        parts.append(
-            fulfillments_for_user(user)
-            .filter(number__in=numbers)
-            .values_list(Value("exact", text), Cast("pk", BigIntegerField()), F("number"), F("number"), Value("", text))
-        )
-    rows = list(methods.union(*parts, all=True))
-    found = [Method(pk, code, name, kind == MANUAL) for tag, pk, code, name, kind in rows if tag == "method"]
-    kept = [
-        View(pk, name, query, tag == "mine", sharing == "shared")
-        for tag, pk, query, name, sharing in rows
-        if tag in ("mine", "view")
-    ]
-    return Offer(
-        sorted(found, key=lambda method: method.name),
-        sorted(kept, key=lambda view: (not view.is_mine, view.name.casefold())),
-        [number for tag, _pk, _query, number, _sharing in rows if tag == "exact"],
->>>>>>> main
     )
     offer = Offer([], [], Hits())
     for tag, pk, one, two, three in read_together(
