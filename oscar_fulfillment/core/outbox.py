@@ -110,6 +110,34 @@ def enqueue(messages: Iterable[OutboxMessage], order_id: int | None = None) -> i
     return new
 
 
+def records(messages: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
+    """The messages as rows, column by column, for :mod:`core.heads`, which writes them with the step they belong to."""
+    now = timezone.now()
+    fields: list[Any] = [field for field in PUMP.model._meta.concrete_fields if not field.primary_key]
+    usual = {field.column: field.get_default() for field in fields if not callable(field.default)}
+    return [
+        usual
+        | {
+            "destination": message.destination,
+            "kind": message.kind,
+            "key": message.key,
+            "payload": message.payload,
+            "order_id": message.order_id,
+            "created_at": now,
+            "next_attempt_at": now + timedelta(seconds=message.delay),
+        }
+        for message in messages
+    ]
+
+
+def enqueued(asked: int, new: int) -> None:
+    """Wake the workers at the commit for what was written by way of :func:`records`."""
+    if new < asked:
+        logger.info("%d of %d messages had been enqueued before", asked - new, asked)
+    if new:
+        queue.wake_on_commit(TASK, using=router.db_for_write(PUMP.model))
+
+
 def drain(limit: int = 100, destination: str | None = None, budget: float | None = None) -> Counter[str]:
     """Send up to ``limit`` due messages; returns how many ended in which status. Never inside a transaction."""
     return PUMP.run(limit, destination, budget)

@@ -23,7 +23,7 @@ from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from . import heads, outbox
+from . import heads, outbox, reading
 from .actors import USER, Actor
 from .exceptions import FulfillmentError, StaleVersion, TransitionNotAllowed
 from .models import HistoryRow
@@ -193,23 +193,10 @@ def apply_many(
     ``key`` is shared by the batch: an object that was already moved under it is reported as done, not moved again.
     Keep a batch at 500 or less, since its rows stay locked until the commit.
     """
-    wanted, key = list(dict.fromkeys(pks)), _storable(key)
+    wanted = list(dict.fromkeys(pks))
+    keys = dict.fromkeys(wanted, _storable(key))
     with transaction.atomic():
-        steps = _run(
-            aggregate,
-            wanted,
-            moves,
-            actor,
-            reason,
-            data,
-            dict.fromkeys(wanted, key),
-            None,
-            effect,
-            context,
-            True,
-            batch=True,
-        )
-    return steps
+        return _run(aggregate, wanted, moves, actor, reason, data, keys, None, effect, context, True, batch=True)
 
 
 def _run(
@@ -229,7 +216,7 @@ def _run(
     now = timezone.now()
     steps = [
         Step(subject, moves, actor, now, dict(context or {}), reason, keys[subject.pk], dict(data or {}))
-        for subject in _read(aggregate, pks, lock)
+        for subject in reading.read(aggregate.model, aggregate.select_related, pks, lock=lock)
     ]
     if batch:
         _mark_replays(aggregate, steps)
@@ -251,15 +238,6 @@ def _run(
         aggregate.follow(open_steps)
         _write(aggregate, open_steps)
     return steps
-
-
-def _read(aggregate: Aggregate, pks: list[Any], lock: bool) -> list[Any]:
-    rows = aggregate.model._default_manager.select_related(*aggregate.select_related)
-    if lock:
-        rows = rows.select_for_update(of=("self",))
-    if len(pks) == 1:
-        return list(rows.filter(pk=pks[0]))
-    return list(rows.filter(pk__in=pks).order_by("pk"))
 
 
 def _check_version(aggregate: Aggregate, subject: Any, expected: int) -> None:
@@ -339,11 +317,8 @@ def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
         values |= {"version": version, "history_hash": previous}
         updates.append((subject, guard, values))
         messages += step.messages
-    if heads.compare_and_set(aggregate.model, updates) != len(steps):
+    if not heads.write_steps(updates, rows, messages):
         raise _LostRace(_last_change(aggregate, steps[0].subject) if len(steps) == 1 else None)
-    history._default_manager.bulk_create(rows)
-    if messages:
-        outbox.enqueue(messages)
     for step, (subject, _guard, values) in zip(steps, updates, strict=True):
         for name, value in values.items():
             setattr(subject, name, value)

@@ -11,6 +11,8 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_migrate, post_save
 from oscar.core.loading import get_model
 
+from oscar_fulfillment.core import heads
+
 PAID, DISPATCHED, DELIVERED, RETURNED = "Paid", "Dispatched", "Delivered", "Returned"
 
 #: Seconds for which an event type is remembered: another process may have deleted it.
@@ -44,9 +46,11 @@ def record_payments(orders: Sequence[Any], name: str, amounts: Mapping[int, Deci
     """A PaymentEvent per order, with the amount per order pk."""
     PaymentEvent = get_model("order", "PaymentEvent")
     type_id = _type_id("PaymentEventType", name)
-    PaymentEvent._default_manager.bulk_create(
-        PaymentEvent(order=order, event_type_id=type_id, amount=amounts[order.pk], reference=reference[:128])
-        for order in orders
+    heads.insert(
+        [
+            PaymentEvent(order_id=order.pk, event_type_id=type_id, amount=amounts[order.pk], reference=reference[:128])
+            for order in orders
+        ]
     )
 
 

@@ -101,9 +101,8 @@ def split_off(
         left |= {pk: left[pk] - quantity for pk, quantity in taken.items()}
         if taken:
             going.append(shipment)
-            parts.append(
-                (shipment, taken, {pk: q - taken.get(pk, 0) for pk, q in held.items() if q > taken.get(pk, 0)})
-            )
+            rest = {pk: quantity - taken.get(pk, 0) for pk, quantity in held.items() if quantity > taken.get(pk, 0)}
+            parts.append((shipment, taken, rest))
     if any(left.values()) or not going or any(quantity < 0 for quantity in wanted.values()):
         step.refuse(Reason("wrong_quantity", _("This is not what waits to be sent.")))
         return []

@@ -1,0 +1,7 @@
+from oscar.apps.checkout import forms
+
+from oscar_fulfillment.checkout.forms import AddressRulesMixin
+
+
+class ShippingAddressForm(AddressRulesMixin, forms.ShippingAddressForm):
+    pass

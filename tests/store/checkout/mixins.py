@@ -1,0 +1,7 @@
+from oscar.apps.checkout import mixins
+
+from oscar_fulfillment.checkout.mixins import FulfillmentPlacementMixin
+
+
+class OrderPlacementMixin(FulfillmentPlacementMixin, mixins.OrderPlacementMixin):
+    pass

@@ -1,0 +1,7 @@
+from oscar.apps.checkout import session
+
+from oscar_fulfillment.checkout.session import FulfillmentCheckoutMixin
+
+
+class CheckoutSessionMixin(FulfillmentCheckoutMixin, session.CheckoutSessionMixin):
+    pass
