@@ -100,19 +100,21 @@ def person(browser, shop):
 def buy(tab, store, product, address, pay):
     """From the shelf to the thank-you page as a guest; returns the order's number."""
     tab.goto("/")
-    tab.select_option("#store_choice", store)
-    tab.wait_for_load_state()
-    tab.goto("/")
+    if tab.locator("#store_choice").input_value() != store:
+        with tab.expect_navigation():
+            tab.select_option("#store_choice", store)
     tab.click(f"article:has-text('{product}') a >> nth=0")
     tab.click("form[action*='basket/add'] [type=submit] >> nth=0")
     tab.wait_for_load_state()
     tab.goto("/checkout/")
     tab.fill("#id_username", address.pop("email"))
-    tab.check("input[name=options][value=anonymous]")
+    tab.check("input[name=options][value=anonymous]", force=True)
     tab.click("form:has(#id_username) [type=submit]")
     tab.wait_for_url("**/shipping-address/**")
     for name, value in address.items():
         field = tab.locator(f"#id_{name}")
+        if name == "country" and not field.count():
+            continue  # a store that ships to one country does not ask
         if field.evaluate("e => e.tagName") == "SELECT":
             field.select_option(value)
         else:
@@ -123,7 +125,7 @@ def buy(tab, store, product, address, pay):
         tab.click("form:has([name=method_code]) [type=submit] >> nth=0")
         tab.wait_for_load_state()
     assert "payment-method" in tab.url, tab.url
-    tab.check(f"input[name=payment_method][value={pay['method']}]")
+    tab.check(f"input[name=payment_method][value={pay['method']}]", force=True)
     if "tax_id" in pay:
         tab.fill("#id_tax_id", pay["tax_id"])
     check_page(tab, f"checkout-payment-{store}", widths=(1280, 390), ignore=("color-contrast",))
@@ -136,13 +138,13 @@ def buy(tab, store, product, address, pay):
 
 def step(tab, action, fields=None):
     """Take one step on the order page, through its form."""
-    tab.click(f"a[href*='/step/{action}/'] >> nth=0")
+    tab.click(f"a[href*='/step/{action}/']:visible >> nth=0")
     form = tab.locator(f"form[action*='/step/{action}/']")
     form.wait_for()
     for selector, value in (fields or {}).items():
         field = form.locator(selector)
         if value is True:
-            field.check()
+            field.check(force=True)
         elif field.evaluate("e => e.tagName") == "SELECT":
             field.select_option(value)
         else:
@@ -198,10 +200,11 @@ def test_a_brazilian_order_from_the_shelf_to_delivered(person):
     assert badges(boss) == ["Approved", "Released for invoicing"]
     PICTURES.mkdir(parents=True, exist_ok=True)
     boss.screenshot(path=PICTURES / "order-page.png")
-    step(boss, "invoice", {"[name=access_key]": make_key(number=880001)})
+    step(boss, "invoice", {"[name=access_key]": make_key(number=int(number))})
     assert badges(boss) == ["Approved", "Invoiced"]
     step(boss, "dispatch", {"[name=carrier]": "correios", "[name=tracking_code]": "AA123456785BR"})
     assert badges(boss) == ["Approved", "Sent"]
+    boss.locator(".ff-badges summary, .ff-header summary").first.click()  # the "…" beside the badge
     step(boss, "deliver")
     assert badges(boss) == ["Approved", "Delivered"]
     history = boss.locator("#history").inner_text()
