@@ -54,7 +54,7 @@ SELECT i, i::int AS id, k,
          'Karl','Lúcia','Marc','Nadia','Otto','Paula','Rita'])[1 + (i * 31) % 20] AS first_name,
   (ARRAY['Souza','Silva','Müller','Ivanova','Dupont','Costa','Pereira','Meier','Rossi','Lima'])[1 + (i * 17) % 10]
     || CASE WHEN i % 5 = 0 THEN '' ELSE ((i * 7) % 500)::text END AS last_name
-FROM (SELECT i, CASE WHEN i > :orders THEN -1 ELSE (i * 7919) % 1000 END AS k
+FROM (SELECT i, CASE WHEN i > :orders THEN -1 ELSE ((i::bigint * 7919) % 1000)::int END AS k
       FROM generate_series(1, :total) AS i) AS numbers
 """
 
