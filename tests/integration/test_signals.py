@@ -37,10 +37,9 @@ def test_every_signal_has_its_documentation_and_the_plugin_uses_each():
 def test_each_signal_is_sent_once_after_the_commit_whatever_the_plugin_does(
     team, broken, django_capture_on_commit_callbacks, caplog
 ):
-    with Plugin(broken) as plugin, Plugin() as sane:
-        with django_capture_on_commit_callbacks(execute=True):
-            order, other = whole_life(team)
-            assert plugin.heard == []
+    with Plugin(broken) as plugin, Plugin() as sane, django_capture_on_commit_callbacks(execute=True):
+        order, other = whole_life(team)
+        assert plugin.heard == []
     per_order = [n for n in plugin.names if n not in ("status_changed", "message_died")]
     assert per_order == [
         "order_recorded", "payment_approved", "order_released", "order_invoiced", "order_dispatched",
