@@ -1,5 +1,7 @@
 """Signals, as a plugin uses them: all are sent, after the commit; one that fails neither undoes nor hides a change."""
 
+from pathlib import Path
+
 import pytest
 from django.db import transaction
 
@@ -26,7 +28,7 @@ def whole_life(team):
 
 
 def test_every_signal_has_its_documentation_and_the_plugin_uses_each():
-    source = open(signals.__file__).read()
+    source = Path(signals.__file__).read_text()
     for name in ALL:
         after = source.split(f"\n{name} = Signal()\n", 1)[1]
         assert after.startswith('"""'), f"{name} has no docstring under it"
