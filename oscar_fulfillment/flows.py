@@ -89,7 +89,7 @@ SHIPPING = StateMachine.declare(
             "invoice",
             ("released", "partially_dispatched"),
             ("invoiced", "partially_dispatched"),
-            _("Invoice"),
+            pgettext_lazy("step", "Invoice"),
             permission="invoice_order",
             guards=(guards.no_open_hold, guards.has_shipment_to_invoice),
             form="invoice",

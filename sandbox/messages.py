@@ -158,7 +158,9 @@ class _Visible(HTMLParser):
 
 
 _MARKED = re.compile(
-    r"{%\s*(blocktrans(?:late)?|comment)\b.*?{%\s*end\1\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<!--.*?-->", re.DOTALL
+    r"{%\s*block body_class\s*%}.*?{%\s*endblock[^%]*%}|"
+    r"{%\s*(blocktrans(?:late)?|comment)\b.*?{%\s*end\1\s*%}|{%.*?%}|{{.*?}}|{#.*?#}|<!--.*?-->",
+    re.DOTALL,
 )
 #: Names and codes that are the same in every language.
 _SAME = {"CSV", "SKU", "NF-e", "EAN", "PDF", "DANFE", "CPF", "CNPJ", "Oscar", "CEP", "UF", "BRL", "DOCTYPE"}

@@ -33,7 +33,8 @@ USE_TZ = True
 TIME_ZONE = "America/Sao_Paulo"
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("pt", "Português"), ("fr", "Français"), ("ru", "Русский")]
-LOCALE_PATHS = [HERE / "locale", BASE_DIR / "locale"]
+# The library's own words first: the shop must not change what a status is called.
+LOCALE_PATHS = [BASE_DIR / "locale", HERE / "locale"]
 
 INSTALLED_APPS = [
     "django.contrib.admin",

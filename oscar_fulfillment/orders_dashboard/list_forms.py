@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import datetime
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -17,7 +17,7 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.selectors import orders as order_selectors
 from oscar_fulfillment.selectors.queues import ALL, Queue
 from oscar_fulfillment.selectors.scans import Alternatives, Cursor, CursorError
-from oscar_fulfillment.selectors.search import MAX_QUERY, name, search, sku
+from oscar_fulfillment.selectors.search import MAX_QUERY, Hits, name, search, sku
 
 #: Keys that say where in the list one is, not what it holds.
 PLACE_KEYS = frozenset({"after", "before", "last", "view", "response_format"})
@@ -62,9 +62,17 @@ class FilterForm(forms.Form):
         "order_number", "name", "product_title", "upc", "partner_sku", "voucher", "payment_method", "status",
     )  # fmt: skip
 
-    def __init__(self, data: Any, *, queues: dict[str, Queue], methods: Sequence[order_selectors.Method]):
+    def __init__(
+        self,
+        data: Any,
+        *,
+        queues: Mapping[str, Queue],
+        methods: Sequence[order_selectors.Method],
+        hits: Hits | None = None,
+    ):
         super().__init__(data)
         self.queues = queues
+        self.hits = hits or Hits()
         self.methods = {method.code: method for method in methods}
         self.fields["payment"].choices = order_selectors.status_choices("payment")  # type: ignore[attr-defined]
         self.fields["shipping"].choices = order_selectors.status_choices("shipping")  # type: ignore[attr-defined]
@@ -128,7 +136,7 @@ class FilterForm(forms.Form):
     def conditions(self) -> list[Alternatives]:
         """The list as conditions for :func:`selectors.scans.walks`."""
         data = self.cleaned_data
-        asked: list[Alternatives] = [self.queues[self.queue_name].alternatives, search(data["q"])]
+        asked: list[Alternatives] = [self.queues[self.queue_name].alternatives, search(data["q"], self.hits)]
         if data["payment"]:
             asked.append([Q(payment_status=value) for value in data["payment"]])
         if data["shipping"]:
@@ -164,7 +172,7 @@ class FilterForm(forms.Form):
         if data["name"]:
             yield name(data["name"])
         if data["partner_sku"]:
-            yield [sku(data["partner_sku"])]
+            yield sku(data["partner_sku"], self.hits)
         if data["upc"]:
             yield [Q(pk__in=Line._default_manager.filter(upc=data["upc"]).values("order_id"))]
         if data["product_title"]:

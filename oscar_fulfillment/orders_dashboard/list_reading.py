@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
@@ -12,7 +13,6 @@ from oscar_fulfillment.models import OrderFulfillment
 from oscar_fulfillment.selectors.orders import Offer, fulfillments_for_user, read_offer
 from oscar_fulfillment.selectors.queues import Queue, build_queues
 from oscar_fulfillment.selectors.scans import walks
-from oscar_fulfillment.selectors.search import MAX_QUERY, exact_numbers
 
 from .list_forms import FilterForm
 
@@ -31,19 +31,17 @@ class OrderList:
 
     @cached_property
     def offer(self) -> Offer:
-        return read_offer(self.user, sorted(self._typed_numbers()) if self._jump else [])
-
-    def _typed_numbers(self) -> set[str]:
-        typed = self.params.get("order_number") or self.params.get("q") or ""
-        return exact_numbers(typed) if len(typed) <= MAX_QUERY and "\0" not in typed else set()
+        typed = {text for key in ("q", "partner_sku") if (text := self.params.get(key, ""))}
+        number = (self.params.get("order_number") or self.params.get("q") or "") if self._jump else ""
+        return read_offer(self.user, sorted(typed), number=number)
 
     @cached_property
-    def queues(self) -> dict[str, Queue]:
+    def queues(self) -> Mapping[str, Queue]:
         return build_queues(self.offer.manual_methods)
 
     @cached_property
     def form(self) -> FilterForm:
-        return FilterForm(self.params, queues=self.queues, methods=self.offer.methods)
+        return FilterForm(self.params, queues=self.queues, methods=self.offer.methods, hits=self.offer.hits)
 
     @cached_property
     def base(self) -> QuerySet[OrderFulfillment]:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from typing import Any
+from urllib.parse import quote
 
 from django.conf import settings as django_settings
 from django.urls import reverse
 from django.utils import formats, timezone
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from oscar.templatetags.currency_filters import currency
 
@@ -15,53 +18,61 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.flows import get_flow
 from oscar_fulfillment.selectors.orders import PROBLEMS
 
+_ANY_NUMBER = "0any-number0"
+_SAFE = "!$&'()*+,;=/~:@"
+
 
 def present_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """Words, colours, money and times of each row, in the reader's language."""
-    badges: dict[tuple[str, str, str], tuple[str, str]] = {}
+    badges: dict[tuple[str, str, str], SafeString] = {}
+    names = {"payment": _("Payment"), "shipping": _("Shipping")}
 
-    def badge(flow_name: str, machine: str, state: str) -> tuple[str, str]:
+    def badge(flow_name: str, machine: str, state: str) -> SafeString:
         key = (flow_name, machine, state)
         if key not in badges:
             flow = get_flow(flow_name)
-            badges[key] = (str(flow.machines[machine].label(state)), flow.tone(machine, state))
+            word = _badge(flow.machines[machine].label(state), flow.tone(machine, state))
+            # The name of the column, for screens where a row is a card.
+            badges[key] = format_html('<span class="ff-label">{}</span>{}', names[machine], word)
         return badges[key]
 
     found = []
+    # One look at the URL patterns for all rows; the number is quoted as ``reverse`` does.
+    address = reverse("dashboard:order-detail", kwargs={"number": _ANY_NUMBER})
     for row in rows:
-        payment, payment_tone = badge(row["flow"], "payment", row["payment_status"])
-        shipping, shipping_tone = badge(row["flow"], "shipping", row["shipping_status"])
         placed = timezone.localtime(row["placed_at"]) if django_settings.USE_TZ else row["placed_at"]
         found.append(
             {
                 "id": row["order_id"],
                 "number": row["number"],
-                "url": reverse("dashboard:order-detail", kwargs={"number": row["number"]}),
+                "url": address.replace(_ANY_NUMBER, quote(row["number"], safe=_SAFE)),
                 "customer": row["customer_name"] or row["email"],
                 "email": row["email"] if row["customer_name"] else "",
                 "placed": formats.date_format(placed, "SHORT_DATETIME_FORMAT"),
                 "placed_iso": placed.isoformat(timespec="minutes"),
                 "total": currency(row["order__total_incl_tax"], row["order__currency"]),
                 "method": row["payment_method__name"] or "",
-                "payment": payment,
-                "payment_tone": payment_tone,
-                "shipping": shipping,
-                "shipping_tone": shipping_tone,
+                "payment": badge(row["flow"], "payment", row["payment_status"]),
+                "shipping": badge(row["flow"], "shipping", row["shipping_status"]),
                 "marks": _marks(row),
             }
         )
     return found
 
 
-def _marks(row: dict[str, Any]) -> list[tuple[str, str]]:
-    """(text, colour) of what is out of the ordinary."""
+def _badge(text: Any, tone: str, more: str = "") -> SafeString:
+    return format_html('<span class="ff-badge {}ff-tone-{}">{}</span>', more, tone, text)
+
+
+def _marks(row: dict[str, Any]) -> list[SafeString]:
+    """Badges of what is out of the ordinary."""
     marks = []
     if row["hold_count"]:
-        marks.append((_("On hold"), "warning"))
+        marks.append(_badge(_("On hold"), "warning", "ff-mark "))
     if row["has_backorder"]:
-        marks.append((_("Waits for goods"), "warning"))
+        marks.append(_badge(_("Waits for goods"), "warning", "ff-mark "))
     if row["problem"]:
-        marks.append((str(PROBLEMS.get(row["problem"], _("Problem"))), "danger"))
+        marks.append(_badge(PROBLEMS.get(row["problem"], _("Problem")), "danger", "ff-mark "))
     return marks
 
 

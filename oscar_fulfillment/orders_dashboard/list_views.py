@@ -19,7 +19,8 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
-from oscar_fulfillment.selectors.scans import capped_counts, read_page
+from oscar_fulfillment.selectors.queues import queue_counts
+from oscar_fulfillment.selectors.scans import capped_counts, count_part, read_page
 from oscar_fulfillment.services import bulk, oscar_bridge
 
 from .export_views import export_response
@@ -46,8 +47,8 @@ class FulfillmentOrderListMixin:
 
     def get(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         wants_csv = request.GET.get("response_format") == "csv"
-        if not wants_csv and self.order_list.offer.exact:
-            return redirect("dashboard:order-detail", number=self.order_list.offer.exact[0])
+        if not wants_csv and self.order_list.offer.hits.exact:
+            return redirect("dashboard:order-detail", number=self.order_list.offer.hits.exact[0])
         if not self.order_list.form.is_valid():
             return self.render_list(status=400)
         if wants_csv:
@@ -81,10 +82,11 @@ class FulfillmentOrderListMixin:
             "key": new_key(),
             "rows": [],
         }
-        lists = {name: [found.base.filter(q) for q in each.alternatives] for name, each in found.queues.items()}
+        cap = settings.CAPPED_COUNT
+        wanted = queue_counts(found.offer.manual_methods, found.base, cap)
         if narrowed:
-            lists[_HERE] = found.queries
-        counts = capped_counts(lists, settings.CAPPED_COUNT)
+            wanted = [*wanted, count_part(_HERE, found.queries, cap)]
+        counts = capped_counts(wanted)
         context["tabs"] = [
             {"name": name, "label": each.label, "count": count_text(counts[name]), "hint": each.hint,
              "is_current": is_valid and name == queue.name}

@@ -60,6 +60,16 @@ class PageSteps:
     can_wait: bool
 
     @property
+    def is_over(self) -> bool:
+        """Whether the order has come to its end: delivered, returned or cancelled."""
+        return not any(step.state in ("next", "possible") for step in self.way) and not self.can_wait
+
+    @property
+    def shown(self) -> list[PageStep]:
+        """The way as the page lists it: at its end only what was done, one sentence says the rest."""
+        return [step for step in self.way if step.state == "done" or not self.is_over]
+
+    @property
     def next(self) -> PageStep | None:
         return next((step for step in self.way if step.state == "next"), None)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from decimal import Decimal
 from datetime import datetime
 from typing import Any
 
@@ -155,6 +156,16 @@ _FACTS = {
 }
 
 
+def _money(amount: Any, currency: str) -> str:
+    """An amount of a history row, as the reader's language writes it."""
+    from oscar.templatetags.currency_filters import currency as as_currency
+
+    try:
+        return str(as_currency(Decimal(str(amount)), currency))
+    except ArithmeticError:
+        return f"{amount} {currency}"
+
+
 def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) -> list[tuple[str, str]]:
     """What a history row holds beside the statuses: (name, value), both plain text.
 
@@ -168,7 +179,7 @@ def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) ->
         if value := data.get(name):
             if name == "carrier" and value in carriers:
                 value = carriers.get(value).name
-            shown = f"{value} {data['currency']}" if name == "amount" and data.get("currency") else value
+            shown = _money(value, data["currency"]) if name == "amount" and data.get("currency") else value
             found.append((str(label), str(shown)))
     if data.get("kind") == "none":
         found.append((_("Fiscal document"), _("None")))

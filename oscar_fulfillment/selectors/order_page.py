@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery, prefetch_related_objects
+from django.db.models import F, OuterRef, Prefetch, Q, Subquery, prefetch_related_objects
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment, StatusChange
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
+
+from .orders import orders_for_user
 
 #: History rows of the panel before "show all"; messages of the list.
 HISTORY_ROWS, MESSAGE_ROWS = 50, 30
@@ -23,12 +25,9 @@ def find_order(user: Any, number: str) -> Any:
     Raises the model's ``DoesNotExist`` also for an order this user may not see: staff see all, partner users those
     with a line of theirs.
     """
-    Order, Line = get_model("order", "Order"), get_model("order", "Line")
-    orders = Order._default_manager.select_related(
+    orders = orders_for_user(user).select_related(
         "fulfillment__payment_method", "user", "shipping_address__country", "billing_address__country"
     )
-    if not user.is_staff:
-        orders = orders.filter(Exists(Line._default_manager.filter(order=OuterRef("pk"), partner__users=user)))
     return orders.get(number=number)
 
 

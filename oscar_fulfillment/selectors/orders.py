@@ -6,13 +6,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import BigIntegerField, Case, CharField, F, Q, QuerySet, Value, When
+from django.db.models import BigIntegerField, Case, CharField, Q, QuerySet, Value, When
 from django.db.models.functions import Cast
 from django.utils.translation import gettext_lazy as _
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, SavedView
 from oscar_fulfillment.models.payment import MANUAL
+
+from .scans import read_together
+from .search import Hits, exact, lookups
 
 #: Codes of ``OrderFulfillment.problem`` in words.
 PROBLEMS = {
@@ -65,48 +68,47 @@ class View:
 class Offer:
     """What the list needs to know before it reads orders."""
 
-    methods: Sequence[Method]
-    views: Sequence[View]
-    #: Numbers of orders that are exactly what was searched for.
-    exact: Sequence[str]
+    methods: list[Method]
+    views: list[View]
+    #: What was searched for, as far as it is found outside the orders.
+    hits: Hits
 
     @property
     def manual_methods(self) -> list[int]:
         return [method.pk for method in self.methods if method.is_manual]
 
 
-def read_offer(user: Any, numbers: Sequence[str] = ()) -> Offer:
-    """Payment methods, saved views and orders of exactly these numbers, in one statement: each is a few rows."""
+def read_offer(user: Any, texts: Sequence[str] = (), *, number: str = "") -> Offer:
+    """Payment methods, saved views, what is found by ``texts`` outside the orders, and the order that is called exactly
+    ``number``, in one statement: each is a few rows.
+    """
     text = CharField()
-    methods = PaymentMethod._default_manager.order_by().values_list(
-        Value("method", text), Cast("pk", BigIntegerField()), "code", "name", "kind"
+    methods = (
+        PaymentMethod._default_manager.order_by()
+        .annotate(tag=Value("method", text), key=Cast("pk", BigIntegerField()))
+        .values_list("tag", "key", "code", "name", "kind")
     )
     shared = Case(When(is_shared=True, then=Value("shared")), default=Value(""), output_field=text)
+    own = Case(When(owner=user, then=Value("mine")), default=Value("view"), output_field=text)
     views = (
         SavedView._default_manager.filter(Q(owner=user) | Q(is_shared=True))
-        .annotate(own=Case(When(owner=user, then=Value("mine")), default=Value("view"), output_field=text))
         .order_by()
-        .values_list("own", Cast("pk", BigIntegerField()), "query", "name", shared)
+        .annotate(tag=own, key=Cast("pk", BigIntegerField()), sharing=shared)
+        .values_list("tag", "key", "query", "name", "sharing")
     )
-    parts: list[Any] = [views]
-    if numbers:
-        parts.append(
-            fulfillments_for_user(user)
-            .filter(number__in=numbers)
-            .values_list(Value("exact", text), Cast("pk", BigIntegerField()), F("number"), F("number"), Value("", text))
-        )
-    rows = list(methods.union(*parts, all=True))
-    found = [Method(pk, code, name, kind == MANUAL) for tag, pk, code, name, kind in rows if tag == "method"]
-    kept = [
-        View(pk, name, query, tag == "mine", sharing == "shared")
-        for tag, pk, query, name, sharing in rows
-        if tag in ("mine", "view")
-    ]
-    return Offer(
-        sorted(found, key=lambda method: method.name),
-        sorted(kept, key=lambda view: (not view.is_mine, view.name.casefold())),
-        [number for tag, _pk, _query, number, _sharing in rows if tag == "exact"],
-    )
+    offer = Offer([], [], Hits())
+    for tag, pk, one, two, three in read_together(
+        [methods, views, *lookups(texts), exact(number, fulfillments_for_user(user))]
+    ):
+        if tag == "method":
+            offer.methods.append(Method(pk, one, two, three == MANUAL))
+        elif tag in ("mine", "view"):
+            offer.views.append(View(pk, two, one, tag == "mine", three == "shared"))
+        else:
+            offer.hits.add(tag, pk, one, two)
+    offer.methods.sort(key=lambda method: method.name)
+    offer.views.sort(key=lambda view: (not view.is_mine, view.name.casefold()))
+    return offer
 
 
 def flow_choices() -> list[tuple[str, Any]]:

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from django.db.models import Q
+from django.core.signals import setting_changed
+from django.db.models import Q, QuerySet
 from django.utils.translation import gettext_lazy as _
+from django.utils.translation import pgettext_lazy as pgettext
 
 from oscar_fulfillment.flows import Flow, flows
+from oscar_fulfillment.models import OrderFulfillment
 
-from .scans import Alternatives
+from .scans import Alternatives, Part, count_part
 
 ALL = "all"
 
@@ -63,8 +67,30 @@ def _waiting_for() -> dict[str, list[Q]]:
     return found
 
 
-def build_queues(manual_methods: Iterable[int]) -> dict[str, Queue]:
+def build_queues(manual_methods: Iterable[int]) -> Mapping[str, Queue]:
     """Every queue of this shop by name. ``manual_methods``: ids of the payment methods that a person approves."""
+    return _build(tuple(sorted(manual_methods)))
+
+
+def queue_counts(manual_methods: Iterable[int], base: QuerySet[OrderFulfillment], cap: int) -> list[Part]:
+    """A count of every queue. The text of those for people who see everything is built once."""
+    methods = tuple(sorted(manual_methods))
+    if not base.query.where:
+        return _whole_counts(methods, cap)
+    return _counts(methods, base, cap)
+
+
+def _counts(methods: tuple[int, ...], base: QuerySet[OrderFulfillment], cap: int) -> list[Part]:
+    return [count_part(q.name, [base.filter(a) for a in q.alternatives], cap) for q in _build(methods).values()]
+
+
+@lru_cache(maxsize=16)
+def _whole_counts(methods: tuple[int, ...], cap: int) -> list[Part]:
+    return _counts(methods, OrderFulfillment._default_manager.all(), cap)
+
+
+@lru_cache(maxsize=16)
+def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
     waiting = _waiting_for()
     no_hold = Q(hold_count=0)
     starts = {flow.shipping.initial for flow in flows().values()}
@@ -86,7 +112,7 @@ def build_queues(manual_methods: Iterable[int]) -> dict[str, Queue]:
         ),
         Queue(
             "awaiting-payment",
-            _("Awaiting payment"),
+            pgettext("queue", "Awaiting payment"),
             _("No order is waiting for its money."),
             [Q(payment_status=state) for state in sorted(unpaid)],
         ),
@@ -97,7 +123,7 @@ def build_queues(manual_methods: Iterable[int]) -> dict[str, Queue]:
             to_approve,
             _("Not paid yet, by a method whose money a person must see."),
         ),
-        Queue("on-hold", _("On hold"), _("No order is on hold."), [Q(hold_count__gt=0)]),
+        Queue("on-hold", pgettext("queue", "On hold"), _("No order is on hold."), [Q(hold_count__gt=0)]),
         Queue(
             "to-release",
             _("To release"),
@@ -119,7 +145,16 @@ def build_queues(manual_methods: Iterable[int]) -> dict[str, Queue]:
     listed += [
         Queue("to-dispatch", _("To dispatch"), empty, to_dispatch),
         Queue("in-transit", _("In transit"), _("Nothing is under way to a customer."), waiting["deliver"]),
-        Queue("delivered", _("Delivered"), _("Nothing is delivered yet."), [Q(shipping_status="delivered")]),
+        Queue("delivered", pgettext("queue", "Delivered"), _("Nothing is delivered yet."), [Q(shipping_status="delivered")]),
         Queue("problems", _("Problems"), _("No problems. Orders that need a decision appear here."), [~Q(problem="")]),
     ]
     return {queue.name: queue for queue in listed}
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "OSCAR_FULFILLMENT":
+        _build.cache_clear()
+        _whole_counts.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import operator
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from functools import reduce
@@ -99,11 +99,20 @@ def _merged(queries: Iterable[QuerySet[Any]], tail: str, columns: str, distinct:
     """The walks as one SELECT. Only names of ours go into the text; every value is a parameter."""
     parts = [part for query in queries if (part := _sql(query)) is not None]
     if not parts:
-        return f"SELECT {columns} FROM (SELECT NULL AS placed_at, NULL AS order_id) AS none WHERE 1 = 0", ()  # noqa: S608
+        return f"SELECT {columns} FROM {OrderFulfillment._meta.db_table} WHERE 1 = 0", ()  # noqa: S608
     glue = " UNION " if distinct else " UNION ALL "
     text = glue.join(f"SELECT * FROM ({sql}) AS w{i}" for i, (sql, _params) in enumerate(parts))  # noqa: S608
     params = tuple(value for _part, values in parts for value in values)
     return f"SELECT {columns} FROM ({text}) AS walks {tail}", params  # noqa: S608
+
+
+def read_together(queries: Iterable[QuerySet[Any]]) -> list[tuple[Any, ...]]:
+    """The rows of several small queries with like columns (numbers and texts) in one statement; each may be sliced."""
+    parts = [part for query in queries if (part := _sql(query)) is not None]
+    text = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS r{i}" for i, (sql, _params) in enumerate(parts))  # noqa: S608
+    with connections[_alias()].cursor() as cursor:
+        cursor.execute(text, [value for _sql_text, values in parts for value in values])
+        return cursor.fetchall()
 
 
 def page_ids(
@@ -163,19 +172,25 @@ def read_page(
     return Page(rows, has_previous=after is not None, has_next=more)
 
 
-def capped_counts(lists: Mapping[str, Sequence[QuerySet[OrderFulfillment]]], cap: int) -> dict[str, int]:
-    """How many orders each list holds, at most ``cap`` + 1 ("more than cap"), all in one statement."""
-    parts, params = [], []
-    for name, queries in lists.items():
-        limited = [
-            query.order_by("-placed_at", "-order_id").values_list("placed_at", "order_id")[: cap + 1]
-            for query in queries
-        ]
-        inner, values = _merged(limited, f"LIMIT {cap + 1}", "order_id", False)
-        parts.append(f"SELECT %s AS name, COUNT(*) AS orders FROM ({inner}) AS counted")  # noqa: S608
-        params += [name, *values]
+#: A part of a statement with its parameters.
+Part = tuple[str, tuple[Any, ...]]
+
+
+def count_part(name: str, queries: Iterable[QuerySet[OrderFulfillment]], cap: int) -> Part:
+    """The count of one list, for :func:`capped_counts`. Building it costs more than running it: keep it."""
+    limited = [
+        query.order_by("-placed_at", "-order_id").values_list("placed_at", "order_id")[: cap + 1] for query in queries
+    ]
+    inner, values = _merged(limited, f"LIMIT {cap + 1}", "order_id", False)
+    return f"SELECT %s AS name, COUNT(*) AS orders FROM ({inner}) AS counted", (name, *values)  # noqa: S608
+
+
+def capped_counts(parts: Sequence[Part]) -> dict[str, int]:
+    """How many orders each list holds, at most its cap + 1 ("more than cap"), all in one statement."""
     if not parts:
         return {}
     with connections[_alias()].cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(parts), params)
+        cursor.execute(
+            " UNION ALL ".join(sql for sql, _params in parts), [value for _sql, params in parts for value in params]
+        )
         return dict(cursor.fetchall())

@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.orders_dashboard.list_rows import count_text
 from oscar_fulfillment.selectors.orders import fulfillments_for_user, read_offer
-from oscar_fulfillment.selectors.queues import ALL, build_queues
+from oscar_fulfillment.selectors.queues import ALL, build_queues, queue_counts
 from oscar_fulfillment.selectors.scans import capped_counts
 
 register = template.Library()
@@ -23,12 +23,9 @@ def work_queues(user: Any) -> list[dict[str, Any]]:
         url = reverse("dashboard:order-list")
     except NoReverseMatch:
         return []
-    queues = {name: q for name, q in build_queues(read_offer(user).manual_methods).items() if name != ALL}
-    base = fulfillments_for_user(user)
-    counts = capped_counts(
-        {name: [base.filter(condition) for condition in queue.alternatives] for name, queue in queues.items()},
-        settings.CAPPED_COUNT,
-    )
+    methods = read_offer(user).manual_methods
+    queues = {name: queue for name, queue in build_queues(methods).items() if name != ALL}
+    counts = capped_counts(queue_counts(methods, fulfillments_for_user(user), settings.CAPPED_COUNT))
     return [
         {
             "name": name,

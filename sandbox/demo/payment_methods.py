@@ -14,7 +14,7 @@ METHODS: tuple[tuple[str, str, str, str, str], ...] = (
     ("cartao", "Cartão de crédito", "gateway", "mercadopago", ""),
     (
         "prepayment",
-        "Prépaiement (virement)",
+        "Paiement anticipé (virement)",
         "manual",
         "",
         "IBAN CH93 0076 2011 6238 5295 7\nPonto & Vírgula SA, Lausanne\n"

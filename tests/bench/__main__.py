@@ -27,7 +27,9 @@ class Bench:
         self.ours, self.stock = Worker("ours", self.database), Worker("stock", self.database)
         stack.callback(self.ours.close)
         stack.callback(self.stock.close)
-        fsync, synchronous = (self.raw.db.execute(f"SHOW {name}").fetchone()[0] for name in ("fsync", "synchronous_commit"))
+        fsync, synchronous = (
+            self.raw.db.execute(f"SHOW {name}").fetchone()[0] for name in ("fsync", "synchronous_commit")
+        )
         self.raw.db.commit()
         print(f"\n{orders:,} orders, PostgreSQL fsync {fsync}, synchronous_commit {synchronous}, {blocks} blocks")
 

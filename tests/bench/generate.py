@@ -24,7 +24,7 @@ PRODUCTS = 50
 
 def _version() -> str:
     """Changes with the tables and with this file, so that an old database is not taken for a new one."""
-    files = sorted(pathlib.Path(migrations.__path__[0]).glob("0*.py")) + [pathlib.Path(__file__)]
+    files = [*sorted(pathlib.Path(migrations.__path__[0]).glob("0*.py")), pathlib.Path(__file__)]
     return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
 
 

@@ -70,7 +70,9 @@ def p3(benches: list[Any]) -> None:
         found = bench.interleave(stock=lambda block: placed("stock"), ours=lambda block: placed("ours"))
         more = counts["ours"]["statements"] - counts["stock"]["statements"]
         bench.say("P3", "stock place_order, 2 lines", f"{found['stock'] * 1000:.1f} ms")
-        bench.say("P3", "with our row, history and mails", f"+{(bench.ratio('ours', 'stock') - 1) * 100:.0f} %", "<= 10 %")
+        bench.say(
+            "P3", "with our row, history and mails", f"+{(bench.ratio('ours', 'stock') - 1) * 100:.0f} %", "<= 10 %"
+        )
         bench.say("P3", "  statements more", f"{more}", "<= 3")
 
 

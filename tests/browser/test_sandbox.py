@@ -1,0 +1,266 @@
+"""The sandbox as a new user has it: its own server, its own worker, one SQLite file; a shopper buys, a merchant works.
+
+Nothing here reaches into the database: what is asserted is what people see, the mails that the worker sent, and that
+no process of the sandbox ever logged "database is locked". The pictures of the README are taken on the way.
+"""
+
+import os
+import pathlib
+import re
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+
+import pytest
+
+from .conftest import check_page, watch
+
+ROOT = pathlib.Path(__file__).resolve().parents[2]
+PICTURES = ROOT / "docs" / "images"
+PASSWORD = "sandbox"
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """The address of a running sandbox, and its log. SANDBOX_URL names one that runs already, while a test is written."""
+    if running := os.environ.get("SANDBOX_URL"):
+        yield running, None
+        return
+    folder = tmp_path_factory.mktemp("sandbox")
+    port, log = free_port(), folder / "log.txt"
+    environment = {k: v for k, v in os.environ.items() if k not in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL")}
+    with log.open("w") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "sandbox.run", "--port", str(port)],
+            cwd=ROOT,
+            env=environment | {"SANDBOX_VAR": str(folder / "var")},
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        deadline = time.monotonic() + 400
+        while "Ctrl-C" not in log.read_text():
+            assert process.poll() is None, log.read_text()[-3000:]
+            assert time.monotonic() < deadline, log.read_text()[-3000:]
+            time.sleep(1)
+        base = f"http://localhost:{port}"
+        while True:
+            try:
+                urllib.request.urlopen(f"{base}/sandbox/", timeout=5).read()
+                break
+            except OSError:
+                assert time.monotonic() < deadline
+                time.sleep(0.5)
+        yield base, log
+    finally:
+        process.send_signal(signal.SIGINT)
+        try:
+            process.wait(40)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "database is locked" not in log.read_text()
+
+
+@pytest.fixture
+def person(browser, shop):
+    """Somebody at a machine of their own: ``tab = person("clerk@example.com")``."""
+    base, _log = shop
+    contexts, failures = [], []
+
+    def arrive(login=None, **options):
+        context = browser.new_context(base_url=base, viewport={"width": 1280, "height": 900}, **options)
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        tab = context.new_page()
+        failures.append(watch(tab))
+        if login:
+            tab.goto("/dashboard/login/")
+            tab.fill("[name=username]", login)
+            tab.fill("[name=password]", PASSWORD)
+            tab.click("[type=submit]")
+            tab.wait_for_url(lambda url: "login" not in url)
+        return tab
+
+    yield arrive
+    for context in contexts:
+        context.close()
+    assert not [line for found in failures for line in found]
+
+
+def buy(tab, store, product, address, pay):
+    """From the shelf to the thank-you page as a guest; returns the order's number."""
+    tab.goto("/")
+    tab.select_option("#store_choice", store)
+    tab.wait_for_load_state()
+    tab.goto("/")
+    tab.click(f"article:has-text('{product}') a >> nth=0")
+    tab.click("form[action*='basket/add'] [type=submit] >> nth=0")
+    tab.wait_for_load_state()
+    tab.goto("/checkout/")
+    tab.fill("#id_username", address.pop("email"))
+    tab.check("input[name=options][value=anonymous]")
+    tab.click("form:has(#id_username) [type=submit]")
+    tab.wait_for_url("**/shipping-address/**")
+    for name, value in address.items():
+        field = tab.locator(f"#id_{name}")
+        if field.evaluate("e => e.tagName") == "SELECT":
+            field.select_option(value)
+        else:
+            field.fill(value)
+    tab.click("form:has(#id_line1) [type=submit]")
+    tab.wait_for_load_state()
+    if "shipping-method" in tab.url:
+        tab.click("form:has([name=method_code]) [type=submit] >> nth=0")
+        tab.wait_for_load_state()
+    assert "payment-method" in tab.url, tab.url
+    tab.check(f"input[name=payment_method][value={pay['method']}]")
+    if "tax_id" in pay:
+        tab.fill("#id_tax_id", pay["tax_id"])
+    check_page(tab, f"checkout-payment-{store}", widths=(1280, 390), ignore=("color-contrast",))
+    tab.click("form:has([name=payment_method]) [type=submit]")
+    tab.wait_for_url("**/preview/**")
+    tab.click("#place-order")
+    tab.wait_for_url("**/thank-you/**")
+    return re.search(r"\b(1\d{5})\b", tab.locator("body").inner_text())[1]
+
+
+def step(tab, action, fields=None):
+    """Take one step on the order page, through its form."""
+    tab.click(f"a[href*='/step/{action}/'] >> nth=0")
+    form = tab.locator(f"form[action*='/step/{action}/']")
+    form.wait_for()
+    for selector, value in (fields or {}).items():
+        field = form.locator(selector)
+        if value is True:
+            field.check()
+        elif field.evaluate("e => e.tagName") == "SELECT":
+            field.select_option(value)
+        else:
+            field.fill(value)
+    with tab.expect_navigation():
+        form.locator("[type=submit]").first.click()
+    tab.wait_for_load_state()
+
+
+def badges(tab):
+    return [text.strip() for text in tab.locator(".ff-badges .ff-badge, .ff-header .ff-badge").all_inner_texts()][:2]
+
+
+def mails_about(tab, number, wanted, patience=90):
+    """Wait for the worker: the subjects of the mails about an order once there are ``wanted`` of them."""
+    deadline = time.monotonic() + patience
+    while True:
+        tab.goto(f"/sandbox/mails/?q={number}")
+        subjects = [line for line in tab.locator("main, body").first.inner_text().split("\n") if number in line]
+        if len(subjects) >= wanted:
+            return subjects
+        assert time.monotonic() < deadline, subjects
+        time.sleep(1)
+
+
+@pytest.mark.feature("A2", "A4", "A7", "A9", "A12", "A14", "A15", "D1", "Z1")
+def test_a_brazilian_order_from_the_shelf_to_delivered(person):
+    from oscar_fulfillment.test.fiscal import make_key
+
+    shopper = person()
+    number = buy(
+        shopper,
+        "br",
+        "Brasa espresso cup",
+        {
+            "email": "lia@example.net",
+            "country": "BR",
+            "first_name": "Lia",
+            "last_name": "Prado",
+            "line1": "Rua das Flores, 12",
+            "line4": "Campinas",
+            "state": "SP",
+            "postcode": "13010-000",
+        },
+        {"method": "deposito", "tax_id": "529.982.247-25"},
+    )
+    boss = person("manager@example.com")
+    boss.goto(f"/dashboard/orders/{number}/")
+    assert badges(boss) == ["Awaiting payment", "Received"]
+    step(boss, "approve_payment", {"[name=reference]": "TED 4711"})
+    assert badges(boss) == ["Approved", "Received"]
+    step(boss, "release")
+    assert badges(boss) == ["Approved", "Released for invoicing"]
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    boss.screenshot(path=PICTURES / "order-page.png")
+    step(boss, "invoice", {"[name=access_key]": make_key(number=880001)})
+    assert badges(boss) == ["Approved", "Invoiced"]
+    step(boss, "dispatch", {"[name=carrier]": "correios", "[name=tracking_code]": "AA123456785BR"})
+    assert badges(boss) == ["Approved", "Sent"]
+    step(boss, "deliver")
+    assert badges(boss) == ["Approved", "Delivered"]
+    history = boss.locator("#history").inner_text()
+    for words in ("Marta Nogueira", "TED 4711", "AA123456785BR", "Invoiced"):
+        assert words in history
+    boss.goto("/dashboard/orders/")
+    boss.screenshot(path=PICTURES / "order-list.png")
+    subjects = mails_about(shopper, number, 7)
+    assert len([s for s in subjects if "New order" in s]) == 1, subjects
+
+
+@pytest.mark.feature("D11", "E3", "D3", "Z1")
+def test_a_swiss_order_from_the_shelf_to_delivered(person):
+    shopper = person()
+    number = buy(
+        shopper,
+        "ch",
+        "Pausa French press",
+        {
+            "email": "luc@example.net",
+            "country": "CH",
+            "first_name": "Luc",
+            "last_name": "Favre",
+            "line1": "Rue du Lac 3",
+            "line4": "Lausanne",
+            "postcode": "1003",
+        },
+        {"method": "prepayment"},
+    )
+    boss = person("manager@example.com")
+    boss.goto(f"/dashboard/orders/{number}/")
+    step(boss, "approve_payment")
+    step(boss, "release")
+    assert badges(boss) == ["Paid", "In process"]
+    assert boss.locator("a[href*='/step/invoice/']").count() == 0
+    step(boss, "dispatch", {"[name=notify][value=yes]": True})
+    assert badges(boss) == ["Paid", "Sent"]
+    step(boss, "deliver")
+    assert badges(boss) == ["Paid", "Delivered"]
+    assert len(mails_about(shopper, number, 6)) >= 6
+
+
+def test_every_role_opens_the_orders_and_sees_why_it_may_not(person):
+    for login in ("clerk@example.com", "finance@example.com", "warehouse@example.com"):
+        tab = person(login)
+        tab.goto("/dashboard/orders/")
+        assert tab.locator("h1").inner_text().strip() == "Orders"
+        tab.goto(tab.locator("tbody a").first.get_attribute("href"))
+        assert "You do not have the permission for this step." in tab.content()
+
+
+@pytest.mark.parametrize("language", ["pt", "fr", "ru"])
+def test_the_work_pages_speak_the_languages(person, language):
+    tab = person("manager@example.com")
+    tab.context.add_cookies([{"name": "django_language", "value": language, "domain": "localhost", "path": "/"}])
+    words = {"pt": "Aguardando pagamento", "fr": "paiement", "ru": "оплат"}
+    tab.goto("/dashboard/orders/")
+    assert words[language].casefold() in tab.content().casefold()
+    check_page(tab, f"list-{language}", widths=(390,), ignore=("list", "color-contrast"))
+    tab.goto(tab.locator("tbody a").first.get_attribute("href"))
+    check_page(tab, f"page-{language}", widths=(390,), ignore=("list", "color-contrast"))
+
