@@ -281,8 +281,14 @@ def validate_all() -> None:
     """Build and check every flow; called when Django starts."""
     flows.cache_clear()
     setting = settings.FLOW
-    if not callable(setting) and setting not in flows() and "." not in setting:
+    if callable(setting) or setting in flows():
+        return
+    if "." not in setting:
         raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOW'] names the unknown flow {setting!r}")
+    try:
+        import_string(setting)
+    except ImportError as error:
+        raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOW']: {error}") from error
 
 
 _DECLARATION = {"BASE", "LABEL", "LABELS", "STATES", "TRANSITIONS", "CHANGES", "WITHOUT", "STEPS", "PROJECTION"}
@@ -313,7 +319,7 @@ def _declared(name: str, declared: Any, found: Mapping[str, Flow]) -> Flow:
         theirs = {n: label for n, label in labels.items() if n not in mine}
         shipping = shipping.relabel({n: label for n, label in labels.items() if n in mine})
         payment = base.payment.relabel(theirs)
-    except TypeError as error:
+    except (TypeError, ImportError) as error:
         raise ConfigurationError(f"OSCAR_FULFILLMENT['FLOWS'][{name!r}]: {error}") from error
     return replace(
         base,

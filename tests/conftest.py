@@ -2,7 +2,15 @@
 
 import pytest
 
+from oscar_fulfillment.services import oscar_events
 from oscar_fulfillment.test import factories
+
+
+@pytest.fixture(autouse=True)
+def forgotten_event_types():
+    """A test that runs its commit hooks and is rolled back leaves keys of event types behind that are gone."""
+    yield
+    oscar_events.forget()
 
 
 @pytest.fixture

@@ -22,9 +22,10 @@ def read(model: type[models.Model], related: tuple[str, ...], pks: Sequence[Any]
     connection = connections[router.db_for_write(model)]
     if connection.vendor != "postgresql" or not _is_plain(model, related):
         return _by_orm(model, related, pks, lock)
-    sql, parts = _select(connection.alias, model, related)
+    single = len(pks) == 1
+    sql, parts = _select(connection.alias, model, related, single, lock)
     with connection.cursor() as cursor:
-        cursor.execute(sql + (" FOR UPDATE OF t0" if lock else ""), [list(pks)])
+        cursor.execute(sql, [pks[0] if single else list(pks)])
         return [_build(connection, parts, row) for row in cursor.fetchall()]
 
 
@@ -45,7 +46,7 @@ def _is_plain(model: type[models.Model], related: tuple[str, ...]) -> bool:
 
 @cache
 def _select(
-    alias: str, model: type[models.Model], related: tuple[str, ...]
+    alias: str, model: type[models.Model], related: tuple[str, ...], single: bool, lock: bool
 ) -> tuple[str, list[tuple[str, Any, list[str], list[tuple[int, Any, Any]], int]]]:
     connection = connections[alias]
     quote = connection.ops.quote_name
@@ -72,7 +73,7 @@ def _select(
     key = quote(pk.column)
     sql = (
         f"SELECT {', '.join(picks)} FROM {quote(model._meta.db_table)} AS t0 {' '.join(joins)} "  # noqa: S608
-        f"WHERE t0.{key} = ANY(%s) ORDER BY t0.{key}"
+        f"WHERE t0.{key} = {'%s' if single else f'ANY(%s) ORDER BY t0.{key}'}{' FOR UPDATE OF t0' if lock else ''}"
     )
     return sql, parts
 

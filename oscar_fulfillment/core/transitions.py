@@ -18,7 +18,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.core.exceptions import ValidationError
 from django.db import IntegrityError, models, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
@@ -144,7 +144,7 @@ def apply(
     """Move one object, or say why not.
 
     ``key`` makes the call idempotent, ``expected_version`` refuses it when somebody else was faster.
-    Raises :class:`TransitionNotAllowed` (with reasons), :class:`StaleVersion`, or ``ObjectDoesNotExist``.
+    Raises :class:`TransitionNotAllowed` (with reasons), :class:`StaleVersion`, or the model's ``DoesNotExist``.
     """
     key = _storable(key)
     while True:
@@ -154,7 +154,9 @@ def apply(
                     aggregate, [pk], moves, actor, reason, data, {pk: key}, expected_version, effect, context, lock
                 )
                 if not steps:
-                    raise ObjectDoesNotExist(f"no {aggregate.model.__name__} {pk}")
+                    raise aggregate.model.DoesNotExist(  # type: ignore[attr-defined]
+                        f"no {aggregate.model.__name__} {pk}"
+                    )
                 if steps[0].reasons:
                     raise TransitionNotAllowed(steps[0].reasons)
                 return steps[0]

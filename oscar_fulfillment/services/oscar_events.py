@@ -29,17 +29,18 @@ def _type_id(model_name: str, name: str) -> int:
     return found
 
 
-def _forget(sender: Any, **kwargs: Any) -> None:
+def forget(sender: Any = None, **kwargs: Any) -> None:
+    """Look the event types up again."""
     _types.clear()
 
 
 def connect() -> None:
     """Forget remembered types when a shop edits them, and when the tables were emptied."""
-    post_migrate.connect(_forget, dispatch_uid="fulfillment_event_types")
+    post_migrate.connect(forget, dispatch_uid="fulfillment_event_types")
     for name in ("PaymentEventType", "ShippingEventType"):
         model = get_model("order", name)
         for signal in (post_save, post_delete):
-            signal.connect(_forget, sender=model, dispatch_uid=f"fulfillment_{name}_{id(signal)}")
+            signal.connect(forget, sender=model, dispatch_uid=f"fulfillment_{name}_{id(signal)}")
 
 
 def record_payments(orders: Sequence[Any], name: str, amounts: Mapping[int, Decimal], reference: str = "") -> None:

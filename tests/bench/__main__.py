@@ -13,7 +13,7 @@ from collections.abc import Callable
 from contextlib import ExitStack
 
 from . import generate, rows
-from .raw import Raw
+from .raw import Raw, RawOnOurTables
 from .worker import Worker
 
 
@@ -24,6 +24,7 @@ class Bench:
         self.orders, self.blocks = orders, blocks
         self.database = generate.ensure(orders)
         self.raw = Raw(stack.enter_context(generate.connect(self.database)))
+        self.own = RawOnOurTables(stack.enter_context(generate.connect(self.database)))
         self.ours, self.stock = Worker("ours", self.database), Worker("stock", self.database)
         stack.callback(self.ours.close)
         stack.callback(self.stock.close)

@@ -21,15 +21,6 @@ from oscar_fulfillment import migrations
 POOL = 600
 PRODUCTS = 50
 
-
-def _version() -> str:
-    """Changes with the tables and with this file, so that an old database is not taken for a new one."""
-    files = [*sorted(pathlib.Path(migrations.__path__[0]).glob("0*.py")), pathlib.Path(__file__)]
-    return hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
-
-
-VERSION = _version()
-
 _BIG = ("auth_user", "order_order", "order_line", "order_shippingaddress", "order_billingaddress",
         "oscar_fulfillment_orderfulfillment", "oscar_fulfillment_statuschange", "oscar_fulfillment_shipment",
         "oscar_fulfillment_shipmentline", "oscar_fulfillment_invoice")  # fmt: skip
@@ -54,7 +45,7 @@ SELECT i, i::int AS id, k,
          'Karl','Lúcia','Marc','Nadia','Otto','Paula','Rita'])[1 + (i * 31) % 20] AS first_name,
   (ARRAY['Souza','Silva','Müller','Ivanova','Dupont','Costa','Pereira','Meier','Rossi','Lima'])[1 + (i * 17) % 10]
     || CASE WHEN i % 5 = 0 THEN '' ELSE ((i * 7) % 500)::text END AS last_name
-FROM (SELECT i, CASE WHEN i > :orders THEN -1 ELSE (i * 7919) % 1000 END AS k
+FROM (SELECT i, CASE WHEN i > :orders THEN -1 ELSE ((i::bigint * 7919) % 1000)::int END AS k
       FROM generate_series(1, :total) AS i) AS numbers
 """
 
@@ -162,6 +153,17 @@ CREATE TABLE bench_history (id bigserial PRIMARY KEY, order_id int NOT NULL REFE
 CREATE TABLE bench_outbox (id bigserial PRIMARY KEY, order_id int NOT NULL REFERENCES bench_order, kind varchar(64) NOT NULL,
   key varchar(200) NOT NULL UNIQUE, payload jsonb NOT NULL, created_at timestamptz NOT NULL);
 """
+
+
+def _version() -> str:
+    """Changes with our tables and with the SQL above, so that an old database is not taken for a new one."""
+    tables = [file.read_text() for file in sorted(pathlib.Path(migrations.__path__[0]).glob("0*.py"))]
+    return hashlib.sha256(
+        "\n".join([*tables, _PLAN, *_STATEMENTS, _RAW, str(POOL), str(PRODUCTS)]).encode()
+    ).hexdigest()
+
+
+VERSION = _version()
 
 
 def name_of(orders: int) -> str:
