@@ -10,7 +10,7 @@ ARGS ?=
 export PYTHONDONTWRITEBYTECODE ?= 1
 
 .DEFAULT_GOAL := help
-.PHONY: help sandbox demo-reset test test-postgres browser bench features mutants lint types messages docs lock clean
+.PHONY: help sandbox demo-reset test test-postgres browser pictures bench features mutants lint types messages docs lock clean
 
 help: ## Print this help
 	@echo "Two commands: 'make sandbox' runs the demo shop, 'make test' the test-suite. Both need Python 3.11+ and no service."
@@ -43,6 +43,9 @@ test-postgres: $(VENV)/.test ## Run it on PostgreSQL (PGHOST, PGPORT, PGUSER, PG
 
 browser: $(VENV)/.test ## Run the browser tests (CHROMIUM=/path/to/chromium, or playwright's own)
 	$(PY) -m pytest -m browser tests/browser $(ARGS)
+
+pictures: $(VENV)/.test ## Take the documentation's pictures anew, from the running sandbox
+	PICTURES=docs/images $(PY) -m pytest -q tests/browser/test_sandbox.py -k brazilian $(ARGS)
 
 bench: $(VENV)/.test ## Print the performance ratios (PostgreSQL, see test-postgres)
 	DB=postgres $(PY) -m tests.bench $(ARGS)

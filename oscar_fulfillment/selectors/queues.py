@@ -145,7 +145,12 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
     listed += [
         Queue("to-dispatch", _("To dispatch"), empty, to_dispatch),
         Queue("in-transit", _("In transit"), _("Nothing is under way to a customer."), waiting["deliver"]),
-        Queue("delivered", pgettext("queue", "Delivered"), _("Nothing is delivered yet."), [Q(shipping_status="delivered")]),
+        Queue(
+            "delivered",
+            pgettext("queue", "Delivered"),
+            _("Nothing is delivered yet."),
+            [Q(shipping_status="delivered")],
+        ),
         Queue("problems", _("Problems"), _("No problems. Orders that need a decision appear here."), [~Q(problem="")]),
     ]
     return {queue.name: queue for queue in listed}

@@ -50,8 +50,8 @@ STORES: dict[str, Store] = {
             Decimal("0"),
             "pt",
             (
-                Carriage("pac", _("PAC (Correios)"), _("5 to 9 working days"), Decimal("19.90"), Decimal("299.00")),
-                Carriage("sedex", _("SEDEX (Correios)"), _("1 to 3 working days"), Decimal("39.90")),
+                Carriage("pac", _("Correios PAC"), _("5 to 9 working days"), Decimal("19.90"), Decimal("299.00")),
+                Carriage("sedex", _("Correios SEDEX"), _("1 to 3 working days"), Decimal("39.90")),
                 Carriage(
                     "br-pickup", _("Pick up in São Paulo"), _("Rua Augusta 1500, from tomorrow noon"), Decimal("0")
                 ),

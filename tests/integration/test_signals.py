@@ -112,9 +112,7 @@ def test_a_veto_in_a_batch_stops_its_order_alone(team):
         signals.validate_transition.connect(veto)
         signals.validate_transition.connect(plugin.veto)
         try:
-            steps = door.move_many(
-                [o.pk for o in orders], payments.APPROVE, actor=team, effect=payments.approve_effect
-            )
+            steps = door.move_many([o.pk for o in orders], payments.APPROVE, actor=team, effect=payments.approve_effect)
         finally:
             signals.validate_transition.disconnect(veto)
     assert [[r.code for r in s.reasons] for s in steps][:2] == [[], ["forbidden_by_plugin"]]

@@ -336,7 +336,9 @@ def test_a_guard_that_cannot_be_found_stops_the_start():
 
 def test_the_flow_of_new_orders_must_exist():
     with override_settings(OSCAR_FULFILLMENT={"FLOW": "NOBODY"}):
-        with pytest.raises(ConfigurationError, match=re.escape("OSCAR_FULFILLMENT['FLOW'] names the unknown flow 'NOBODY'")):
+        with pytest.raises(
+            ConfigurationError, match=re.escape("OSCAR_FULFILLMENT['FLOW'] names the unknown flow 'NOBODY'")
+        ):
             flows.validate_all()
         with pytest.raises(ConfigurationError):
             flows.choose_flow(None)

@@ -32,12 +32,16 @@ def now(row, *names):
 
 @pytest.mark.parametrize("count", [1, 2, 3])
 def test_what_still_equals_the_guard_is_written(rows, count):
-    updates = [(row, {"version": 1, "payment_status": "awaiting_payment"}, {"version": 2 + n}) for n, row in enumerate(rows)]
+    updates = [
+        (row, {"version": 1, "payment_status": "awaiting_payment"}, {"version": 2 + n}) for n, row in enumerate(rows)
+    ]
     assert heads.compare_and_set(OrderFulfillment, updates[:count]) == count
     assert [now(row, "version")[0] for row in rows] == [2, 3, 4][:count] + [1] * (3 - count)
 
 
-@pytest.mark.parametrize("guard", [{"version": 2}, {"version": 1, "payment_status": "paid"}, {"shipping_status": "released"}])
+@pytest.mark.parametrize(
+    "guard", [{"version": 2}, {"version": 1, "payment_status": "paid"}, {"shipping_status": "released"}]
+)
 def test_what_somebody_else_changed_is_left_alone(rows, guard):
     good = (rows[0], {"version": 1}, {"problem": "x"})
     assert heads.compare_and_set(OrderFulfillment, [(rows[1], guard, {"problem": "x"})]) == 0
@@ -93,7 +97,13 @@ def test_a_step_is_written_as_a_whole(rows):
         assert not change._state.adding
         message = OutboundMessage.objects.get(key=f"k{row.pk}")
         assert (message.destination, message.kind, message.payload) == ("test", "kind", {"deep": {"n": 1}})
-        assert (message.order_id, message.status, message.attempts, message.lease, message.error) == (row.pk, "pending", 0, "", "")
+        assert (message.order_id, message.status, message.attempts, message.lease, message.error) == (
+            row.pk,
+            "pending",
+            0,
+            "",
+            "",
+        )
         assert message.sent_at is None
         assert 59 < (message.next_attempt_at - message.created_at).total_seconds() < 61
     assert [now(row, "version", "problem") for row in rows] == [(2, "x")] * 3
@@ -143,7 +153,12 @@ def test_the_read_is_the_orms(rows):
     OrderFulfillment.objects.filter(pk=rows[1].pk).update(payment_method=None)
     expected = list(OrderFulfillment.objects.select_related(*related).order_by("pk"))
     for lock in (False, True):
-        with transaction.atomic(), CaptureQueriesContext(connection, ) as queries:
+        with (
+            transaction.atomic(),
+            CaptureQueriesContext(
+                connection,
+            ) as queries,
+        ):
             found = reading.read(OrderFulfillment, related, [rows[2].pk, rows[0].pk, rows[1].pk, 10**6], lock=lock)
             for mine, theirs in zip(found, expected, strict=True):
                 for name in ("", *related):

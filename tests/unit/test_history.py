@@ -112,7 +112,12 @@ def test_every_flawed_order_is_found_whatever_the_size_of_a_page(team):
 
 def test_rows_are_never_written_by_hand(order):
     row = order.fulfillment.history.first()
-    for write in (row.save, row.delete, StatusChange.objects.all().delete, lambda: StatusChange.objects.update(reason="")):
+    for write in (
+        row.save,
+        row.delete,
+        StatusChange.objects.all().delete,
+        lambda: StatusChange.objects.update(reason=""),
+    ):
         with pytest.raises(TypeError):
             write()
     assert str(row) == "3. release"
