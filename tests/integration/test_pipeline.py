@@ -65,7 +65,7 @@ def test_a_brazilian_order_goes_from_the_checkout_to_delivered(order, team):
     ]  # fmt: skip
 
 
-@pytest.mark.feature("Z1")
+@pytest.mark.feature("Z1", "D18")
 def test_a_standard_order_has_no_invoice_step(team):
     order = factories.dispatched_order(currency="CHF")
     assert statuses(order) == ("paid", "dispatched")
