@@ -13,7 +13,7 @@ from oscar_fulfillment.services import door, payments
 
 from . import shared
 from .shared import page, pool, rss
-from .worker import Statements
+from .worker import Statements, memory
 
 
 def _user() -> Any:
@@ -60,4 +60,142 @@ def place(times: int) -> dict[str, Any]:
     return shared.place(times, fulfillment={"payment_method": PaymentMethod.objects.first(), "language": "en"})
 
 
-__all__ = ["bulk", "page", "place", "reset", "rss", "transition"]
+def layout(times: int) -> dict[str, Any]:
+    """Oscar's dashboard layout with nothing in it: the floor of every page."""
+    from django.http import HttpResponse
+    from django.template import engines
+    from django.urls import path
+
+    from tests import urls
+
+    if not any(getattr(each, "name", "") == "bench-layout" for each in urls.urlpatterns):
+        template = engines["django"].from_string('{% extends "oscar/dashboard/layout.html" %}')
+        view = lambda request: HttpResponse(template.render({}, request))  # noqa: E731
+        urls.urlpatterns.insert(0, path("bench/layout/", view, name="bench-layout"))
+    return page("/bench/layout/", times)
+
+
+def post_step(start: int, count: int) -> dict[str, Any]:
+    """``approve_payment`` as the order page's form posts it."""
+    from django.urls import reverse
+
+    if not shared._client:
+        shared._client.append(shared.client())
+    numbers = list(OrderFulfillment.objects.filter(pk__in=pool(start + count)[start:]).values_list("number", "version"))
+    with Statements() as counted:
+        began = time.perf_counter()
+        for number, version in numbers:
+            url = reverse("dashboard:order-step", kwargs={"number": number, "action": "approve_payment"})
+            answer = shared._client[0].post(url, {"version": version, "key": f"{number}-{version}"})
+        seconds = time.perf_counter() - began
+    moved = OrderFulfillment.objects.filter(pk__in=pool(start + count)[start:], payment_status="paid").count()
+    assert moved == count, (moved, count, answer.status_code)
+    return {"seconds": seconds / count, "statements": len(counted.sql) / count}
+
+
+def queues() -> dict[str, Any]:
+    from oscar_fulfillment.selectors.queues import build_queues
+
+    manual = PaymentMethod.objects.filter(kind="manual").values_list("pk", flat=True)
+    return {"names": list(build_queues(manual))}
+
+
+def plans(path: str) -> dict[str, Any]:
+    """Scans of whole big tables in the plans of a page."""
+    from django.db import connection
+
+    if not shared._client:
+        shared._client.append(shared.client())
+    seen: list[tuple[str, Any]] = []
+
+    def note(execute: Any, sql: str, params: Any, many: bool, context: Any) -> Any:
+        seen.append((sql, params))
+        return execute(sql, params, many, context)
+
+    with connection.execute_wrapper(note):
+        shared._client[0].get(path)
+    found = []
+    for sql, params in seen:
+        if not sql.lstrip("( ").startswith(("SELECT", "WITH")):
+            continue
+        with connection.cursor() as cursor:
+            cursor.execute("EXPLAIN " + sql, params)
+            for (line,) in cursor.fetchall():
+                if "Seq Scan on" in line and any(f"Seq Scan on {big}" in line for big in _BIG):
+                    found.append(line.strip())
+    return {"scans": found}
+
+
+_BIG = ("order_", "oscar_fulfillment_orderfulfillment", "oscar_fulfillment_statuschange", "oscar_fulfillment_shipment")
+
+
+def big_order() -> dict[str, Any]:
+    """An order of 50 lines, 10 parcels and 200 history rows; made once."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT id FROM bench_plan WHERE k = 960 ORDER BY id LIMIT 1")
+        (pk,) = cursor.fetchone()
+        cursor.execute("SELECT count(*) FROM order_line WHERE order_id = %s", [pk])
+        if cursor.fetchone()[0] < 50:
+            columns = [f.column for f in get_model("order", "Line")._meta.concrete_fields if not f.primary_key]
+            listed = ", ".join(columns)
+            cursor.execute(
+                f"INSERT INTO order_line ({listed}) SELECT {listed} FROM order_line CROSS JOIN generate_series(1, 60) "
+                "WHERE order_id = %s LIMIT 50 - (SELECT count(*) FROM order_line WHERE order_id = %s)",
+                [pk, pk],
+            )
+            cursor.execute(
+                "INSERT INTO oscar_fulfillment_shipment (fulfillment_id, number, status, carrier, tracking_code, "
+                "tracking_url, created_at) SELECT %s, n, 'dispatched', 'correios', 'AA' || n, '', now() "
+                "FROM generate_series(2, 10) AS n",
+                [pk],
+            )
+            cursor.execute(
+                "INSERT INTO oscar_fulfillment_shipmentline (shipment_id, line_id, quantity) SELECT s.id, l.id, 1 "
+                "FROM oscar_fulfillment_shipment AS s JOIN order_line AS l ON l.order_id = s.fulfillment_id "
+                "AND l.id %% 10 = s.number %% 10 WHERE s.fulfillment_id = %s AND s.number > 1",
+                [pk],
+            )
+            cursor.execute(
+                "INSERT INTO oscar_fulfillment_statuschange (fulfillment_id, sequence, machine, action, from_status, "
+                "to_status, actor_kind, actor_label, reason, data, idempotency_key, created_at, hash) SELECT %s, n, "
+                "'note', 'add_note', '', '', 'system', 'bench', 'A note', '{}', '', now(), repeat('0', 64) "
+                "FROM generate_series((SELECT version + 1 FROM oscar_fulfillment_orderfulfillment WHERE order_id = %s), "
+                "200) AS n",
+                [pk, pk],
+            )
+            cursor.execute("UPDATE oscar_fulfillment_orderfulfillment SET version = 200 WHERE order_id = %s", [pk])
+    return {"path": f"/dashboard/orders/{100000 + pk}/"}
+
+
+def export(path: str) -> dict[str, Any]:
+    """The CSV: rows per second and how far the memory grew."""
+    if not shared._client:
+        shared._client.append(shared.client())
+    before, most, lines = memory(), 0, 0
+    began = time.perf_counter()
+    answer = shared._client[0].get(path)
+    assert answer.status_code == 200, answer.status_code
+    for number, chunk in enumerate(answer.streaming_content if answer.streaming else [answer.content]):
+        lines += chunk.count(b"\n")
+        if number % 500 == 0:
+            most = max(most, memory())
+    seconds = time.perf_counter() - began
+    return {"rows": lines, "seconds": seconds, "grown": max(most, memory()) - before}
+
+
+__all__ = [
+    "big_order",
+    "bulk",
+    "export",
+    "layout",
+    "page",
+    "place",
+    "plans",
+    "post_step",
+    "queues",
+    "reset",
+    "rss",
+    "transition",
+]

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from datetime import date, timedelta
 from typing import Any
+
+from . import outbox
 
 BLOCK = 100
 
@@ -29,6 +32,12 @@ def p1(benches: list[Any]) -> None:
             bench.stock("reset")
             return bench.stock("transition", start=0, count=BLOCK)["seconds"]
 
+        def posted(block: int, bench: Any = bench) -> float:
+            bench.ours("reset")
+            answer = bench.ours("post_step", start=0, count=BLOCK // 4)
+            bench.posted = answer["statements"]
+            return answer["seconds"]
+
         found = bench.interleave(raw=raw, own=own, ours=ours, stock=stock)
         bench.say("P1", "raw transaction", f"{1 / found['raw']:.0f}/s")
         bench.say("P1", "the same three statements on our indexed tables", f"{bench.ratio('own', 'raw'):.2f} x raw")
@@ -37,6 +46,9 @@ def p1(benches: list[Any]) -> None:
         bench.say("P1", "  statements in its transaction", f"{bench.statements:g}", "<= 5")
         bench.say("P1", f"  statements that wake the workers, per {BLOCK}", f"{bench.wake}", "after the commit")
         bench.say("P1", "stock: lock + EventHandler, no guard, no outbox", f"{bench.ratio('stock', 'raw'):.2f} x raw")
+        bench.interleave(raw=raw, post=posted)
+        bench.say("P1", "approve_payment by HTTP POST", f"{bench.ratio('post', 'raw'):.2f} x raw", "<= 6")
+        bench.say("P1", "  statements of the whole request", f"{bench.posted:g}")
 
 
 def p2(benches: list[Any]) -> None:
@@ -88,4 +100,109 @@ def p3(benches: list[Any]) -> None:
         bench.say("P3", "  statements more", f"{more}", "<= 3")
 
 
-ROWS = {"P1": p1, "P2": p2, "P3": p3}
+LIST = "/dashboard/orders/"
+PLACES = {
+    "first page": "",
+    "last page": "?last=1",
+    "30 days": "?date_from={month}&date_to={today}",
+    "delivered": "?shipping=delivered",
+    "cancelled": "?shipping=cancelled",
+    "paid and delivered": "?payment=paid&shipping=delivered",
+    "awaiting and received": "?payment=awaiting_payment&shipping=received",
+    "two statuses": "?shipping=released&shipping=invoiced",
+}  # fmt: skip
+SEARCHES = {
+    "number, exact": ("?q={number}", 1.2),
+    "number, prefix": ("?q=1000", 1.2),
+    "tracking code": ("?q={tracking}", 1.2),
+    "access key": ("?q={key}", 1.2),
+    "tax id": ("?q={tax}", 1.2),
+    "mail": ("?q=c17@example.com", 1.2),
+    "name, one word": ("?q=Souza", 2),
+    "name, two words": ("?q=Ana%20Silva", 2),
+    "name, nobody": ("?q=Zzyzx", 2),
+}
+
+
+def _fill(path: str) -> str:
+    """An order that every size of the database has."""
+    today = date.today()
+    pk = 4321
+    return path.format(
+        today=today, month=today - timedelta(days=30), number=100000 + pk, tracking=f"AA{pk:09d}BR",
+        key=f"9{4322:043d}", tax=f"{pk * 97:011d}",
+    )  # fmt: skip
+
+
+def _grown(benches: list[Any], row: str, name: str, path: str, limit: float, times: int = 3) -> None:
+    """One page on every size, in turns; the biggest against the smallest."""
+    first, last = benches[0], benches[-1]
+    answers: dict[int, Any] = {}
+
+    def ask(bench: Any) -> float:
+        answers[bench.orders] = bench.ours("page", path=path, times=times)
+        return answers[bench.orders]["seconds"]
+
+    found = first.interleave(**{f"n{bench.orders}": (lambda block, bench=bench: ask(bench)) for bench in benches})
+    small, big = found[f"n{first.orders}"], found[f"n{last.orders}"]
+    if any(answer["status"] not in (200, 302) for answer in answers.values()):
+        first.say(row, name, f"status {[a['status'] for a in answers.values()]}", "this is not measured")
+        return
+    counted = max(answer["statements"] for answer in answers.values())
+    text = f"{small * 1000:.0f} ms" if first is last else f"{small * 1000:.0f} / {big * 1000:.0f} ms"
+    ratio = "" if first is last else f"  {first.ratio(f'n{last.orders}', f'n{first.orders}'):.2f} x"
+    scans = last.ours("plans", path=path)["scans"]
+    first.say(
+        row, f"{name} ({counted} statements)", text + ratio, f"<= {limit} x{'; SCANS ' + str(scans) if scans else ''}"
+    )
+
+
+def p4(benches: list[Any]) -> None:
+    for bench in benches:
+        found = bench.interleave(
+            layout=lambda block, bench=bench: bench.ours("layout", times=3)["seconds"],
+            ours=lambda block, bench=bench: bench.ours("page", path=LIST, times=3)["seconds"],
+            stock=lambda block, bench=bench: bench.stock("page", path=LIST, times=1)["seconds"],
+        )
+        bench.say("P4", f"empty layout, {bench.orders:,} orders", f"{found['layout'] * 1000:.1f} ms")
+        bench.say("P4", "list, 50 rows, against the empty layout", f"{bench.ratio('ours', 'layout'):.2f} x", "<= 2.0")
+        bench.say("P4", "list, 50 rows, against stock", f"{bench.ratio('ours', 'stock'):.2f} x", "<= 0.4")
+    queues = {f"queue {name}": f"?queue={name}" for name in benches[0].ours("queues")["names"]}
+    for name, path in (PLACES | queues).items():
+        _grown(benches, "P4", name, LIST + _fill(path), 1.2)
+
+
+def p5(benches: list[Any]) -> None:
+    for name, (path, limit) in SEARCHES.items():
+        _grown(benches, "P5", name, LIST + _fill(path), limit)
+
+
+def p6(benches: list[Any]) -> None:
+    for bench in benches[:1]:
+        # ruff: noqa: B023 (each is measured within its round)
+        path = bench.ours("big_order")["path"]
+        counted = bench.ours("page", path=path, times=1)["statements"]
+        bench.interleave(
+            ours=lambda block: bench.ours("page", path=path, times=2)["seconds"],
+            stock=lambda block: bench.stock("page", path=path, times=2)["seconds"],
+        )
+        bench.say("P6", f"order page, 50 lines, against stock ({counted} statements)",
+                  f"{bench.ratio('ours', 'stock'):.2f} x", "<= 1.2, <= 20 statements")  # fmt: skip
+        bench.say("P6", "memory of a worker against stock's",
+                  f"{bench.ours('rss')['kb'] / bench.stock('rss')['kb']:.2f} x", "<= 1.15")  # fmt: skip
+        stock = bench.stock("export")
+        ours = bench.ours("export", path=LIST + "list/export/")
+        rate = (ours["rows"] / ours["seconds"]) / (stock["rows"] / stock["seconds"])
+        bench.say("P6", f"CSV, {ours['rows']:,} rows", f"{rate:.1f} x stock", ">= 5")
+    _grown(benches, "P6", "dashboard front page", "/dashboard/", 1.5)
+    last = benches[-1]
+    ours = last.ours("export", path=LIST + _fill("list/export/?date_from={month}"))
+    last.say("P6", f"CSV of a month at {last.orders:,}: {ours['rows']:,} rows, memory", f"+{ours['grown'] // 1024} MB",
+             "<= 50 MB")  # fmt: skip
+
+
+def p13(benches: list[Any]) -> None:
+    outbox.main()
+
+
+ROWS = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P13": p13}

@@ -41,3 +41,4 @@ OSCAR_ORDER_STATUS_PIPELINE = {
     "Completed": (),
     "Cancelled": (),
 }
+OSCAR_DASHBOARD_ITEMS_PER_PAGE = 50  # as many rows as ours
