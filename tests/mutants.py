@@ -145,6 +145,9 @@ class Mistakes(ast.NodeTransformer):
             return node
         return self.generic_visit(node)
 
+    def visit_Raise(self, node: ast.Raise) -> ast.AST:
+        return node  # the words of an error; that it is raised at all is its condition's matter
+
     def visit_JoinedStr(self, node: ast.JoinedStr) -> ast.AST:
         return node
 

@@ -214,7 +214,13 @@ def test_flows_use_their_own_words():
     assert (BRAZIL.tone("shipping", "cancelled"), BRAZIL.tone("shipping", "gone")) == ("danger", "secondary")
     assert list(BRAZIL.machines) == ["payment", "shipping"]
     assert str(flows.action_label(BRAZIL, "shipping", "release")) == "Release for invoicing"
-    assert str(flows.action_label(BRAZIL, "hold", "place_hold")) == "Put on hold"
+    words = [str(flows.action_label(BRAZIL, machine, action)) for machine, action in flows.RECORDS]
+    assert not set(words) & {action for _machine, action in flows.RECORDS}
+    for machine, action, label in (
+        ("hold", "place_hold", "Put on hold"), ("hold", "expire_hold", "Hold ended"), ("order", "place", "Order placed"),
+        ("order", "backfill", "Taken over from before"), ("note", "tell_customer", "Note to the customer"),
+    ):  # fmt: skip
+        assert str(flows.action_label(BRAZIL, machine, action)) == label
     assert flows.action_label(BRAZIL, "shipping", "gone") == "gone"
 
 
