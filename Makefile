@@ -59,7 +59,7 @@ mutants: $(VENV)/.test ## Print the mutation score of the kernel and the flows
 lint: $(VENV)/.lint ## Check style, imports and the layers between the packages
 	$(BIN)/ruff check . && $(BIN)/ruff format --check . && $(BIN)/lint-imports
 
-types: $(VENV)/.lint ## Check the types
+types: $(VENV)/.test $(VENV)/.lint ## Check the types
 	$(BIN)/mypy $(ARGS)
 
 messages: $(VENV)/.sandbox ## Bring the translations up to date and compile them; fail when one is missing (no gettext needed)

@@ -225,7 +225,8 @@ def install(name: str, tree: ast.Module) -> bool:
     changed = {
         key
         for key in new
-        if key not in old or (new[key].co_code, plain_constants(new[key])) != (old[key].co_code, plain_constants(old[key]))
+        if key not in old
+        or (new[key].co_code, plain_constants(new[key])) != (old[key].co_code, plain_constants(old[key]))
     }
     known = functions(module)
     for value in vars(module).values():
