@@ -15,7 +15,6 @@ import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -25,6 +24,7 @@ from django.utils.translation import gettext_lazy as _
 
 from . import heads, outbox, reading
 from .actors import USER, Actor
+from .commit import after_commit
 from .exceptions import FulfillmentError, StaleVersion, TransitionNotAllowed
 from .models import HistoryRow
 from .statemachine import Reason, StateMachine, Transition
@@ -326,7 +326,7 @@ def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
             setattr(subject, name, value)
         for row in step.changes:
             setattr(row, history.subject_field, subject)
-        transaction.on_commit(partial(aggregate.announce, step), robust=True)
+        after_commit(aggregate.announce, step)
 
 
 def _first_result(aggregate: Aggregate, pk: Any, key: str) -> Any:

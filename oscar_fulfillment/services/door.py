@@ -5,16 +5,15 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from oscar.apps.order.signals import order_status_changed
 from oscar.core.loading import get_model
 
 from oscar_fulfillment import signals
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.commit import after_commit
 from oscar_fulfillment.core.transitions import Aggregate, Effect, Move, Step, apply, apply_many
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
@@ -46,7 +45,7 @@ def _follow(steps: Sequence[Step]) -> None:
     if rows:
         OrderStatusChange._default_manager.bulk_create(rows)
     for row in rows:
-        transaction.on_commit(partial(_tell_oscar, row), robust=True)
+        after_commit(_tell_oscar, row)
 
 
 def _project(fulfillment: OrderFulfillment, payment: str, shipping: str) -> str:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.db import transaction
 from django.utils import timezone, translation
 
 from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import CUSTOMER, USER, Actor
+from oscar_fulfillment.core.commit import after_commit
 from oscar_fulfillment.core.text import fold
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.flows import choose_flow, get_flow
@@ -69,7 +69,7 @@ def record_placement(*, order: Any, request: Any = None, **given: Any) -> OrderF
     StatusChange._default_manager.bulk_create([row])
     outbox.enqueue(step.messages)
     step.changes = [row]
-    transaction.on_commit(lambda: ORDERS.announce(step), robust=True)
+    after_commit(ORDERS.announce, step)
     return fulfillment
 
 

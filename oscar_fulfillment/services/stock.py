@@ -9,13 +9,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Case, F, PositiveIntegerField, When
 from django.db.models.functions import Coalesce, Greatest
 from oscar.core.loading import get_model
+
+from oscar_fulfillment.core.commit import after_commit
 
 
 @dataclass
@@ -127,7 +127,7 @@ def _update_records(stock: LockedStock, per_record: Mapping[int, int], columns: 
     # Oscar's low-stock alerts and other plugins listen to the record's save signals; they run after the commit,
     # so that a receiver neither holds our locks nor undoes the step.
     for pk in per_record:
-        transaction.on_commit(partial(_tell_oscar, pk), robust=True)
+        after_commit(_tell_oscar, pk)
 
 
 def _tell_oscar(pk: int) -> None:
