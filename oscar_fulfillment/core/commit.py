@@ -1,22 +1,27 @@
-"""Work for after the commit that can neither undo the change nor hide it."""
+"""What happens after a change is committed can no longer undo it, and must not hide it either."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from typing import Any
 
 from django.db import transaction
 
+logger = logging.getLogger("oscar_fulfillment")
 
-def after_commit(function: Callable[..., Any], *arguments: Any, using: str | None = None) -> None:
-    """Call ``function(*arguments)`` once the transaction is committed; an error is logged, and the next one called.
 
-    A plain function is handed to Django, never a ``partial``: Django logs a failed callback by its ``__qualname__``,
-    and would raise for one that has none.
+def after_commit(function: Callable[..., Any], *args: Any) -> None:
+    """Call ``function(*args)`` once the current transaction is committed; what it raises is logged.
+
+    Not ``on_commit(partial(...), robust=True)``: to log what a robust hook raised Django asks it for a name, which a
+    ``partial`` does not have, and the caller of a step that was done would get an AttributeError.
     """
 
-    def call() -> None:
-        function(*arguments)
+    def hook() -> None:
+        try:
+            function(*args)
+        except Exception:
+            logger.exception("%s failed after the commit", getattr(function, "__qualname__", function))
 
-    call.__qualname__ = getattr(function, "__qualname__", repr(function))
-    transaction.on_commit(call, using=using, robust=True)
+    transaction.on_commit(hook, robust=True)

@@ -9,7 +9,7 @@ from oscar_fulfillment import signals
 from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.exceptions import AdapterRejected, TransitionNotAllowed
 from oscar_fulfillment.models import OrderFulfillment, OutboundMessage, StatusChange
-from oscar_fulfillment.services import cancelling, door, holds, payments, release, shipping
+from oscar_fulfillment.services import cancelling, door, holds, payments, release, shipping, stock
 from oscar_fulfillment.test import factories
 from tests.plugin.receivers import AFTERWARDS, ALL, Plugin
 
@@ -71,6 +71,21 @@ def test_a_broken_plugin_does_not_hide_the_result_from_the_caller(team):
     assert change.action == "approve_payment"
     assert plugin.names == ["payment_approved", "status_changed"]
     assert OrderFulfillment.objects.get(pk=order.pk).payment_status == "paid"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_mistake_in_the_announcing_itself_does_not_hide_the_result_either(team, monkeypatch, caplog):
+    """Also not from Oscar's own receivers of stock and order signals, nor a connection that dies by then."""
+
+    def broken(*args, **kwargs):
+        raise RuntimeError("the announcing fails")
+
+    order = factories.released_order(currency="CHF")
+    for module, name in ((door, "_send"), (door, "_tell_oscar"), (stock, "_tell_oscar")):
+        monkeypatch.setattr(module, name, broken)
+    change = shipping.dispatch_order(order=order, actor=team)
+    assert (change.action, order.status) == ("dispatch", "Sent")
+    assert caplog.text.count("failed after the commit") == 3
 
 
 @pytest.mark.django_db(transaction=True)
