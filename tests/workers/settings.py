@@ -57,3 +57,7 @@ LOGGING = {
     "handlers": {"console": {"class": "logging.StreamHandler"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
 }
+
+if os.environ.get("REDIS_URL"):  # the same kills with Redis as the broker: what it loses, the sweep finds
+    del Q_CLUSTER["orm"]
+    Q_CLUSTER["redis"] = os.environ["REDIS_URL"]
