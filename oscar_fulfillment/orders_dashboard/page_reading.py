@@ -32,12 +32,12 @@ def order_or_404(user: Any, number: str) -> Any:
         raise Http404 from None
 
 
-def page_or_404(request: Any, number: str) -> OrderPage:
+def page_or_404(request: Any, number: str, *, lazy: bool = False) -> OrderPage:
     """The page of an order that has its fulfillment row."""
     order = order_or_404(request.user, number)
     if fulfillment_of(order) is None:
         raise Http404
-    return OrderPage(order, all_history=request.GET.get("history") == "all")
+    return OrderPage(order, all_history=request.GET.get("history") == "all", lazy=lazy)
 
 
 def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:

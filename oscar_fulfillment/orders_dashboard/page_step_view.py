@@ -57,7 +57,7 @@ class StepView(OrderView):
         return self._show(page, form, steps, happened=[page_words.happened(change) for change in known[:3]])
 
     def post(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
-        page, steps = self._read()
+        page, steps = self._read(lazy=True)
         form = self._form(page, steps, data=request.POST)
         if not form.is_valid():
             return self._show(page, self._form(page, steps, data=request.POST, fresh=True), steps, status=422,
@@ -78,8 +78,8 @@ class StepView(OrderView):
             return self._refused(error=str(error))
         return self.message(page_words.done(change))
 
-    def _read(self) -> tuple[OrderPage, PageSteps]:
-        page = page_or_404(self.request, self.kwargs["number"])
+    def _read(self, *, lazy: bool = False) -> tuple[OrderPage, PageSteps]:
+        page = page_or_404(self.request, self.kwargs["number"], lazy=lazy)
         return page, page_steps(page, self.request.user)
 
     @property
@@ -118,6 +118,7 @@ class StepView(OrderView):
     def _show(
         self, page: OrderPage, form: StepForm, steps: PageSteps, *, status: int = 200, reasons: Any = (), **why: Any
     ) -> HttpResponse:
+        page.load()
         step = None if self.action else steps.by_name.get(self.name)
         refused = list(step.reasons) if step is not None and not step.allowed and not step.override else []
         if self.action == "place_hold" and (refusal := hold_refusal(page, self.request.user)):

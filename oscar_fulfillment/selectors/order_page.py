@@ -78,15 +78,27 @@ class ShipmentRow:
 
 
 class OrderPage:
-    """One order as the page shows it. Reads what is asked for, each region once."""
+    """One order as the page shows it. Reads what is asked for, each region once.
 
-    def __init__(self, order: Any, *, all_history: bool = False):
+    ``lazy``: for taking a step, which often needs neither lines nor shipments; they are read when first asked for.
+    """
+
+    def __init__(self, order: Any, *, all_history: bool = False, lazy: bool = False):
         self.order = order
         self.fulfillment: OrderFulfillment = order.fulfillment
         # The reverse side too, so that no history row, shipment or guard reads the order again.
         self.fulfillment._state.fields_cache["order"] = order
         self.all_history = all_history
-        prefetch_related_objects([order], Prefetch("lines", queryset=_lines()), "surcharges", "discounts")
+        self._loaded = False
+        if not lazy:
+            self.load()
+
+    def load(self) -> None:
+        """Read lines, shipments, invoices and holds, once."""
+        if self._loaded:
+            return
+        self._loaded = True
+        prefetch_related_objects([self.order], Prefetch("lines", queryset=_lines()), "surcharges", "discounts")
         prefetch_related_objects(
             [self.fulfillment],
             Prefetch(
@@ -103,6 +115,7 @@ class OrderPage:
     @cached_property
     def shipments(self) -> list[ShipmentRow]:
         """Shipments with something in them, cancelled ones last."""
+        self.load()
         lines = {line.pk: line for line in self.order.lines.all()}
         rows = [
             ShipmentRow(s, [(lines[c.line_id], c.quantity) for c in s.lines.all() if c.line_id in lines])
@@ -142,14 +155,17 @@ class OrderPage:
 
     @property
     def invoices(self) -> list[Invoice]:
+        self.load()
         return list(self.fulfillment.invoices.all())
 
     @cached_property
     def open_holds(self) -> list[Any]:
+        self.load()
         return [hold for hold in self.fulfillment.holds.all() if hold.released_at is None]
 
     @cached_property
     def past_holds(self) -> list[Any]:
+        self.load()
         return [hold for hold in self.fulfillment.holds.all() if hold.released_at is not None]
 
     @cached_property
@@ -197,10 +213,12 @@ class OrderPage:
 
     @property
     def surcharges(self) -> list[Any]:
+        self.load()
         return list(self.order.surcharges.all())
 
     @property
     def discounts(self) -> list[Any]:
+        self.load()
         return list(self.order.discounts.all())
 
 
