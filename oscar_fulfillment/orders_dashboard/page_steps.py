@@ -95,13 +95,18 @@ def page_steps(page: OrderPage, user: Any) -> PageSteps:
 def _with_what_is_known(page: OrderPage, action: ActionState, coming: ActionState | None) -> ActionState:
     """Refusals that a step would only find out under lock but the page sees already, and links to what helps."""
     reasons = list(action.reasons)
-    documents = [invoice for invoice in page.invoices if invoice.cancelled_at is None and not invoice.is_none]
-    if action.name == "cancel" and action.allowed and documents:
+    # What was never released has no document yet: the most common case needs no query.
+    may_have_documents = page.fulfillment.shipping_status != page.flow.shipping.initial
+    if action.name == "cancel" and action.allowed and may_have_documents and _valid_documents(page):
         reasons.append(
             Reason("invoice_valid", _("The order has a valid fiscal document."), _("Take the invoice back first"))
         )
     reasons = [_linked(page, action, reason, coming) for reason in reasons]
     return replace(action, allowed=not reasons, reasons=reasons)
+
+
+def _valid_documents(page: OrderPage) -> bool:
+    return any(invoice.cancelled_at is None and not invoice.is_none for invoice in page.invoices)
 
 
 #: reason code -> the step that helps.
