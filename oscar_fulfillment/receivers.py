@@ -4,7 +4,7 @@ import logging
 from typing import Any
 
 from . import signals
-from .core import outbox, sqlite  # noqa: F401
+from .core import outbox
 from .services import mails, messages, oscar_events
 
 logger = logging.getLogger("oscar_fulfillment")

@@ -17,7 +17,7 @@ from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import Hold, StatusChange
 
-from .door import move
+from .door import logger, move
 
 HOLD_REASONS = {
     "customer_asked": gettext_lazy("The customer asked to wait"),
@@ -125,7 +125,5 @@ def expire_holds(now: datetime | None = None) -> int:
             done += 1
         except Exception as error:
             # One order that refuses must not keep the others waiting; it is tried again at the next run.
-            from .door import logger
-
             logger.warning("hold %s of order %s did not end: %s", hold.pk, hold.fulfillment.number, error)
     return done

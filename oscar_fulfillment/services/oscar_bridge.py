@@ -12,20 +12,13 @@ from typing import Any
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import OrderFulfillment
+from oscar_fulfillment.selectors.order_page import fulfillment_of
 
 from . import cancelling, payments, release, shipping
 
 #: Names of Oscar event types (folded) -> our step.
 SHIPPING_EVENTS = {"shipped": "dispatch", "dispatched": "dispatch", "delivered": "deliver"}
 PAYMENT_EVENTS = frozenset({"paid", "settled", "captured", "debited"})
-
-
-def fulfillment_of(order: Any) -> OrderFulfillment | None:
-    """The order's row, or None for an order of the time before the app (see ``fulfillment_backfill``)."""
-    try:
-        return order.fulfillment
-    except OrderFulfillment.DoesNotExist:
-        return None
 
 
 def actor_for(user: Any) -> Actor:

@@ -9,7 +9,6 @@ from typing import Any
 from django.db.models import Sum
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
-from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
@@ -199,11 +198,3 @@ def release_order(
         expected_version=expected_version,
         key=key,
     )
-
-
-def lines_waiting(order: Any) -> int:
-    """Units of this order that are in no shipment yet."""
-    Line = get_model("order", "Line")
-    covered = _covered([order.pk])
-    lines = Line._default_manager.filter(order=order).values_list("pk", "quantity")
-    return sum(quantity - covered.get(pk, 0) for pk, quantity in lines)

@@ -16,6 +16,7 @@ from django.db.models.functions import Coalesce, Greatest
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.commit import after_commit
+from oscar_fulfillment.core.locks import lock_rows
 
 
 @dataclass
@@ -37,14 +38,12 @@ class LockedStock:
 def lock_stock(order_ids: Iterable[int]) -> LockedStock:
     """Lock the lines of these orders and their stock records; call inside a transaction."""
     Line, StockRecord = get_model("order", "Line"), get_model("partner", "StockRecord")
-    lines = Line._default_manager.select_for_update().filter(order__in=list(order_ids)).order_by("pk")
-    by_pk = {line.pk: line for line in lines}
+    by_pk = {line.pk: line for line in lock_rows(Line._default_manager.filter(order__in=list(order_ids)))}
     wanted = {line.stockrecord_id for line in by_pk.values() if line.stockrecord_id}
-    records = (
-        StockRecord._default_manager.select_for_update(of=("self",))
-        .filter(pk__in=wanted)
-        .select_related("product__product_class", "product__parent__product_class")
-        .order_by("pk")
+    records = lock_rows(
+        StockRecord._default_manager.filter(pk__in=wanted).select_related(
+            "product__product_class", "product__parent__product_class"
+        )
     )
     return LockedStock(by_pk, {record.pk: record for record in records})
 
@@ -66,15 +65,6 @@ def put_back(stock: LockedStock, quantities: Mapping[int, int]) -> None:
         _update_records(stock, per_record, {"num_in_stock": lambda qty: Coalesce(F("num_in_stock"), 0) + qty})
 
 
-def allocate_again(stock: LockedStock, quantities: Mapping[int, int]) -> None:
-    """Allocate units of lines whose allocation had been freed (an order that is restored)."""
-    per_record = _per_record(stock, quantities)
-    if per_record:
-        _update_lines({pk: q for pk, q in quantities.items() if q}, 1)
-        _mark_cancelled(quantities, cancelled=False)
-        _update_records(stock, per_record, {"num_allocated": lambda qty: Coalesce(F("num_allocated"), 0) + qty})
-
-
 def _write(stock: LockedStock, quantities: Mapping[int, int], *, taken: bool) -> None:
     # A line never gives up more than it still has allocated: that is what makes it "exactly once".
     capped = {
@@ -85,9 +75,9 @@ def _write(stock: LockedStock, quantities: Mapping[int, int], *, taken: bool) ->
     per_record = _per_record(stock, capped)
     if not per_record:
         return
-    _update_lines({pk: qty for pk, qty in capped.items() if qty}, -1)
+    _update_lines({pk: qty for pk, qty in capped.items() if qty})
     if not taken:
-        _mark_cancelled([pk for pk, qty in capped.items() if qty == stock.lines[pk].num_allocated], cancelled=True)
+        _mark_cancelled([pk for pk, qty in capped.items() if qty == stock.lines[pk].num_allocated])
     columns = {"num_allocated": lambda qty: Greatest(Coalesce(F("num_allocated"), 0) - qty, 0)}
     if taken:
         columns["num_in_stock"] = lambda qty: Greatest(Coalesce(F("num_in_stock"), 0) - qty, 0)
@@ -107,15 +97,15 @@ def _case(amounts: Mapping[int, Any]) -> Case:
     return Case(*(When(pk=pk, then=value) for pk, value in amounts.items()), output_field=PositiveIntegerField())
 
 
-def _update_lines(quantities: Mapping[int, int], sign: int) -> None:
+def _update_lines(quantities: Mapping[int, int]) -> None:
     Line = get_model("order", "Line")
-    amounts = {pk: Coalesce(F("num_allocated"), 0) + sign * qty for pk, qty in quantities.items()}
+    amounts = {pk: Coalesce(F("num_allocated"), 0) - qty for pk, qty in quantities.items()}
     Line._default_manager.filter(pk__in=quantities).update(num_allocated=_case(amounts))
 
 
-def _mark_cancelled(line_ids: Iterable[int], *, cancelled: bool) -> None:
+def _mark_cancelled(line_ids: Iterable[int]) -> None:
     """Oscar's flag on a line whose whole allocation was given back."""
-    get_model("order", "Line")._default_manager.filter(pk__in=list(line_ids)).update(allocation_cancelled=cancelled)
+    get_model("order", "Line")._default_manager.filter(pk__in=list(line_ids)).update(allocation_cancelled=True)
 
 
 def _update_records(stock: LockedStock, per_record: Mapping[int, int], columns: Mapping[str, Any]) -> None:
