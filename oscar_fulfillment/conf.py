@@ -29,6 +29,8 @@ DEFAULTS: dict[str, Any] = {
         "correios": {"BACKEND": "oscar_fulfillment.carriers.correios.Correios"},
         "other": {"BACKEND": "oscar_fulfillment.carriers.manual.Manual"},
     },
+    # Payment providers, configured like CACHES: alias -> {"BACKEND": dotted path, "OPTIONS": {...}}.
+    "GATEWAYS": {},
     # Who gets the mail with everything at each order; empty: settings.MANAGERS.
     "OPERATOR_EMAILS": [],
     # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.

@@ -58,8 +58,17 @@ class AdapterUnavailable(AdapterError):
     """The vendor could not be reached or asked to come back later: try again."""
 
 
+class AdapterUnanswered(AdapterUnavailable):
+    """The call went out and no usable answer came: it may have been done. Ask before repeating it, or repeat it with the
+    same idempotency key."""
+
+
 class AdapterRejected(AdapterError):
-    """The vendor said no: trying again does not help."""
+    """The vendor said no: trying again does not help. ``status`` is its HTTP status, ``body`` what it answered."""
+
+    def __init__(self, message: str = "", *, status: int = 0, body: bytes = b""):
+        self.status, self.body = status, body
+        super().__init__(message)
 
 
 class WebhookVerificationFailed(FulfillmentError, SuspiciousOperation):

@@ -1,0 +1,54 @@
+"""Serve every simulator below its own path: ``python -m sandbox.simulators --port 8001``."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+from pathlib import Path
+
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
+from werkzeug.serving import run_simple
+from werkzeug.wrappers import Response
+
+from .base import Simulator
+from .books import Books
+
+#: path -> "module:class"; the simulators of the sandbox.
+SIMULATORS = {
+    "yookassa": "sandbox.simulators.yookassa:YooKassa",
+    "mercadopago": "sandbox.simulators.mercadopago:MercadoPago",
+    "pagarme": "sandbox.simulators.pagarme:PagarMe",
+    "datatrans": "sandbox.simulators.datatrans:Datatrans",
+}
+
+
+def build(data: Path | None = None) -> dict[str, Simulator]:
+    """All simulators, each with books of its own in ``data`` (None: in memory)."""
+    if data is not None:
+        data.mkdir(parents=True, exist_ok=True)
+    found = {}
+    for name, dotted in SIMULATORS.items():
+        module, _colon, cls = dotted.partition(":")
+        books = Books(str(data / f"{name}.sqlite3") if data else ":memory:")
+        found[name] = getattr(importlib.import_module(module), cls)(books)
+    return found
+
+
+def application(simulators: dict[str, Simulator]) -> DispatcherMiddleware:
+    """One WSGI application with all of them."""
+    links = "".join(f'<li><a href="/{name}/">{simulator.title}</a>' for name, simulator in simulators.items())
+    index = Response(f'<!doctype html><html lang="en"><title>Simulators</title><ul>{links}</ul>', mimetype="text/html")
+    return DispatcherMiddleware(index, {f"/{name}": simulator for name, simulator in simulators.items()})
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Vendors on this machine.")
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument("--port", type=int, default=8001)
+    parser.add_argument("--data", type=Path, default=None, help="folder for their books; default: memory")
+    options = parser.parse_args()
+    run_simple(options.host, options.port, application(build(options.data)), threaded=True)
+
+
+if __name__ == "__main__":
+    main()
