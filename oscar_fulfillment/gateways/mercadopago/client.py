@@ -169,6 +169,8 @@ class MercadoPago(Gateway):
 
     def refund(self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "") -> RemoteRefund:
         requests.check_amount(amount, payment.currency)
+        if payment.captured and amount > payment.captured:
+            raise AdapterRejected(_("No more than was paid can be refunded."))
         if is_number(payment.external_id):
             return self._refund(payment.external_id, amount, key)
         # Of several payments the oldest that can give the sum back. One that has not enough left is asked all the same:
@@ -179,7 +181,8 @@ class MercadoPago(Gateway):
             try:
                 return replace(self._refund(attempt.external_id, amount, f"{key}-{attempt.external_id}"), key=key)
             except AdapterRejected as error:
-                if attempt.captured - attempt.refunded >= amount or error.status not in (400, 404):
+                able = attempt.state is PaymentState.CAPTURED and attempt.captured - attempt.refunded >= amount
+                if able or error.status not in (400, 404):
                     raise
         raise AdapterRejected(_("No single payment of this checkout has so much left to refund."))
 
