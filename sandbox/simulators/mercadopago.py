@@ -33,6 +33,11 @@ OUTCOMES = {
     "expire": ("cancelled", "expired"),
     "charge_back": ("charged_back", "in_process"),
 }
+#: ... of a payment that is not by card
+BANK_OUTCOMES = OUTCOMES | {
+    "refuse_issuer": ("rejected", "rejected_by_bank"),
+    "refuse_antifraud": ("rejected", "rejected_high_risk"),
+}
 
 #: What changed: the notification's action and the payment.
 Changes = list[tuple[str, dict[str, Any]]]
@@ -122,7 +127,7 @@ class MercadoPago(Api):
         late = decision == "pay_late" and (found["status"], found["status_detail"]) == ("cancelled", "expired")
         if decision not in OUTCOMES or decision == "charge_back" or not (late or found["status"] in OPEN):
             raise BadRequest("this cannot happen to this payment now")
-        return [("payment.updated", self._set(found, *OUTCOMES[decision]))]
+        return [("payment.updated", self._set(found, *BANK_OUTCOMES[decision]))]
 
     # Webhooks
 

@@ -268,9 +268,11 @@ def moment(value: Any) -> datetime | None:
 
 
 def _text(document: Document, name: str) -> str:
-    """A word or number of a document as text; anything else counts as missing."""
+    """A word or number of a document as text that a database takes; anything else counts as missing."""
     value = document.get(name)
-    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    if isinstance(value, str):
+        return "".join(letter for letter in value if letter.isprintable())
+    return str(value) if isinstance(value, int) and not isinstance(value, bool) else ""
 
 
 def _id(document: Document) -> str:

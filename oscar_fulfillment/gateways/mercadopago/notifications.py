@@ -51,7 +51,11 @@ def verify(headers: Mapping[str, str], query: Mapping[str, str], secrets: Sequen
 
 
 def hint(body: bytes, query: Mapping[str, str]) -> Hint:
-    """What a notification is about. :class:`AdapterRejected` for what cannot be read."""
+    """What a notification is about. :class:`AdapterRejected` for what cannot be read.
+
+    Where it came to an address without our reference (one set up at "Your integrations"), fetching the payment that it
+    names gives the reference.
+    """
     if len(body) > _MAX_BODY:
         raise AdapterRejected("the notification is too long")
     try:
@@ -64,15 +68,16 @@ def hint(body: bytes, query: Mapping[str, str]) -> Hint:
     inside = _word(data.get("id")) if isinstance(data, dict) else ""
     # ``id`` and ``topic`` are the older spelling (IPN), which also comes for QR codes.
     name = query.get("data.id", "").strip() or inside or query.get("id", "").strip()
-    topic = query.get("type") or query.get("topic") or _word(said.get("type")) or _word(said.get("topic"))
+    topic = _word(query.get("type")) or _word(query.get("topic")) or _word(said.get("type")) or _word(said.get("topic"))
     if inside and inside.lower() != name.lower():
         raise AdapterRejected("the notification names two payments")
-    event_id, kind = _word(said.get("id"))[:64], (_word(said.get("action")) or topic)[:64]
+    event_id, kind = _word(said.get("id")), _word(said.get("action")) or topic
     if topic not in _PAYMENT_TOPICS:
         return Hint(event_id=event_id, kind=kind)
     if not is_number(name):
         raise AdapterRejected("the notification names no payment")
-    return Hint(event_id=event_id, external_id=name, kind=kind)
+    # The reference is in the address that we gave for this payment; it is not signed.
+    return Hint(event_id=event_id, external_id=name, reference=_word(query.get("reference")), kind=kind)
 
 
 def is_number(name: str) -> bool:
@@ -81,7 +86,8 @@ def is_number(name: str) -> bool:
 
 
 def _word(value: Any) -> str:
+    """A word or number, short and printable; anything else counts as missing."""
     if isinstance(value, int) and not isinstance(value, bool):
         # Longer numbers are no ids, and Python refuses to write very long ones.
         return str(value) if abs(value) < 10**20 else ""
-    return value if isinstance(value, str) else ""
+    return value[:64] if isinstance(value, str) and value[:64].isprintable() else ""

@@ -8,7 +8,7 @@ from collections.abc import Collection
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
-from urllib.parse import urlsplit
+from urllib.parse import urlencode, urlsplit
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -98,7 +98,7 @@ def preference(request: PaymentRequest, *, statement_descriptor: str, max_instal
         "auto_return": "approved" if urlsplit(request.return_url).scheme == "https" else "",
         "payment_methods": _without_blanks({"excluded_payment_types": excluded, "installments": max_installments}),
         "metadata": {"order_number": request.order_number},
-        "notification_url": _notification_url(request.notification_url),
+        "notification_url": _notification_url(request),
         "statement_descriptor": statement_descriptor,
     }
     if request.expires_at is not None:
@@ -136,7 +136,7 @@ def payment(request: PaymentRequest) -> dict[str, Any]:
         ),
         "additional_info": {"items": _lines(request)},
         "metadata": {"order_number": request.order_number},
-        "notification_url": _notification_url(request.notification_url),
+        "notification_url": _notification_url(request),
     }
     if request.expires_at is not None:
         body["date_of_expiration"] = _moment(request.expires_at)
@@ -215,9 +215,14 @@ def _address(buyer: Buyer, fields: tuple[str, ...]) -> dict[str, str]:
     return _without_blanks({name: known[name] for name in fields})
 
 
-def _notification_url(url: str) -> str:
-    """With ``source_news=webhooks`` the same change is not also told in the old, unsigned way (IPN)."""
-    return f"{url}{'&' if urlsplit(url).query else '?'}source_news=webhooks" if url else ""
+def _notification_url(request: PaymentRequest) -> str:
+    """The shop's address, with our reference, as a notification only has Mercado Pago's own numbers.
+
+    With ``source_news=webhooks`` the same change is not also told in the old, unsigned way (IPN).
+    """
+    url = request.notification_url
+    query = urlencode({"source_news": "webhooks", "reference": request.reference})
+    return f"{url}{'&' if urlsplit(url).query else '?'}{query}" if url else ""
 
 
 def _moment(value: datetime) -> str:
