@@ -23,6 +23,7 @@ from oscar_fulfillment.gateways.mercadopago import MercadoPago
 from oscar_fulfillment.test.gateway_case import GatewayCase, new_key
 from oscar_fulfillment.test.gateway_contract import GatewayContract
 from sandbox.simulators import mercadopago as simulated
+from sandbox.simulators.__main__ import application
 from sandbox.simulators.base import ACCIDENTS, serve
 
 pytestmark = pytest.mark.feature("A3")
@@ -300,6 +301,17 @@ def test_items_are_told_where_they_add_up_and_else_the_sum(gateway, simulator):
     started = begin(gateway, items=[cup], description="Pedido 17")
     told = simulator.books.get("preference", started.external_id)["items"]
     assert [(one["title"], one["unit_price"]) for one in told] == [("Pedido 17", 100.0)]
+
+
+def test_it_is_served_below_a_path_of_its_own(simulator):
+    with serve(application({"mercadopago": simulator})) as address:
+        gateway = made((simulator, f"{address}/mercadopago"))
+        started = begin(gateway)
+        assert started.redirect_url.startswith(f"{address}/mercadopago/checkout/v1/redirect?pref_id=")
+        page = urllib3.request("GET", started.redirect_url)
+        assert (page.status, b"Charge back" in page.data) == (200, True)
+        assert started.reference.encode() in urllib3.request("GET", f"{address}/mercadopago/").data
+        assert urllib3.request("GET", f"{address}/mercadopago/pay/nobody").status == 404
 
 
 # Boleto and Pix

@@ -14,7 +14,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mercadopago.webhook import InvalidWebhookSignatureError, WebhookSignatureValidator
 
-from oscar_fulfillment.core.exceptions import AdapterRejected, ConfigurationError, WebhookVerificationFailed
+from oscar_fulfillment.core.exceptions import (
+    AdapterRejected,
+    AdapterUnanswered,
+    AdapterUnavailable,
+    ConfigurationError,
+    WebhookVerificationFailed,
+)
 from oscar_fulfillment.gateways.base import Buyer, Hint, Item, PaymentRequest, PaymentState, RemotePayment
 from oscar_fulfillment.gateways.mercadopago import MercadoPago, documents, requests
 from sandbox.simulators import mercadopago_documents as simulated
@@ -53,6 +59,8 @@ MEANINGS = {
     ("pending", "pending_waiting_payment"): PaymentState.PENDING,
     ("pending", "pending_waiting_transfer"): PaymentState.PENDING,
     ("pending", "pending_challenge"): PaymentState.PENDING,
+    ("pending", "pending_review_manual"): PaymentState.IN_REVIEW,
+    ("pending", "pending_contingency"): PaymentState.IN_REVIEW,
     ("in_process", "pending_review_manual"): PaymentState.IN_REVIEW,
     ("in_process", "pending_contingency"): PaymentState.IN_REVIEW,
     ("in_process", "offline_process"): PaymentState.IN_REVIEW,
@@ -148,6 +156,7 @@ def test_what_the_buyer_paid_for_instalments_is_not_the_shops():
     [
         ("authorized", "pending_capture", (100, 0, 0)),
         ("refunded", "refunded", (0, 100, 100)),
+        ("charged_back", "reimbursed", (0, 100, 0)),
         ("charged_back", "settled", (0, 100, 0)),
         ("in_mediation", "pending", (0, 100, 0)),
         ("rejected", "cc_rejected_high_risk", (0, 0, 0)),
@@ -291,6 +300,65 @@ def test_the_simulators_codes_are_well_formed():
     code = simulated.brcode("mpqrinter1", Decimal("10.00"))
     assert "540510.00" in code
     assert len(code.rpartition("6304")[2]) == 4
+
+
+# Answers that are none
+
+
+class Says:
+    """Instead of HTTP: answers everything with the same document."""
+
+    def __init__(self, document):
+        self.document = document
+
+    def get(self, path, **options):
+        return self.document
+
+    def request(self, method, path, **options):
+        return self
+
+    def json(self):
+        return self.document
+
+
+@pytest.mark.parametrize("document", [[], None, "x", 7, {}, {"id": 5}, {"id": 5, "transaction_amount": "1e999999999"}])
+def test_an_answer_that_cannot_be_read_may_have_been_done(document):
+    gateway = made()
+    gateway._http = Says(document)
+    with pytest.raises(AdapterUnanswered):
+        gateway.start(wanted(method="pix"), key="k")
+    with pytest.raises(AdapterUnanswered):
+        gateway.refund(RemotePayment("5", PaymentState.CAPTURED, Decimal(1), "BRL"), Decimal(1), key="k")
+    with pytest.raises(AdapterUnavailable):
+        gateway.fetch("5")
+    with pytest.raises(AdapterUnavailable):
+        gateway.find("100017-1")
+
+
+def test_nothing_is_found_without_a_reference_and_nobody_asked():
+    gateway = made()
+    gateway._http = None
+    assert gateway.find("") is None
+
+
+def test_an_endless_list_of_attempts_is_left_to_a_person():
+    gateway = made()
+    gateway._http = Says({"elements": [], "results": [{**read("payment_card"), "id": n} for n in range(100)]})
+    with pytest.raises(AdapterRejected, match="Too many attempts"):
+        gateway.find("100019-1")
+
+
+def test_others_payments_that_a_search_brings_do_not_count():
+    gateway = made()
+    gateway._http = Says({"elements": [{"external_reference": "other", "id": "x"}], "results": [read("payment_card")]})
+    assert gateway.find("100017-1") is None
+    assert gateway.find("100019-1").captured == 100
+
+
+@pytest.mark.parametrize("value", [None, "", 5, "yesterday", "2026-13-01T00:00:00Z"])
+def test_a_moment_that_is_none_is_nothing(value):
+    assert documents.moment(value) is None
+    assert documents.moment("2026-01-02T03:04:05") == datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 
 
 # What is sent

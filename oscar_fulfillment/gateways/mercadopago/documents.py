@@ -38,6 +38,8 @@ STATES = {
 
 #: ``(status, status_detail)`` where the detail changes the meaning.
 FINER = {
+    ("pending", "pending_contingency"): PaymentState.IN_REVIEW,
+    ("pending", "pending_review_manual"): PaymentState.IN_REVIEW,
     ("rejected", "cc_rejected_high_risk"): PaymentState.REFUSED_ANTIFRAUD,
     ("rejected", "rejected_high_risk"): PaymentState.REFUSED_ANTIFRAUD,
     ("rejected", "cc_rejected_blacklist"): PaymentState.REFUSED_ANTIFRAUD,
@@ -65,7 +67,7 @@ DETAILS = {
         "cc_rejected_insufficient_amount", "cc_rejected_invalid_installments", "cc_rejected_max_attempts",
         "cc_rejected_other_reason", "cc_rejected_time_out", "insufficient_amount", "rejected_by_bank",
         "rejected_by_biz_rule", "rejected_by_regulations", "rejected_high_risk", "rejected_insufficient_data",
-        "rejected_other_reason",
+        "rejected_other_reason", "cc_rejected_plugin_pm", "invalid_esc",
     },
     "cancelled": {"expired", "by_collector", "by_payer"},
     "canceled": {"expired", "by_collector", "by_payer"},
@@ -108,8 +110,6 @@ _DECISIVE = (
 )
 _HAD_MONEY = frozenset({PaymentState.CAPTURED, PaymentState.REFUNDED, PaymentState.CHARGED_BACK})
 _REFUSED = frozenset({PaymentState.REFUSED, PaymentState.REFUSED_ANTIFRAUD})
-#: Statuses whose detail is no reason for anything.
-_PLAIN = frozenset({"pending", "approved", "authorized"})
 
 
 def state_of(status: str, detail: str) -> PaymentState:
@@ -140,13 +140,19 @@ def payment(document: Document) -> RemotePayment:
         captured=amount if state in _HAD_MONEY else Decimal(0),
         refunded=refunded,
         method=METHODS.get(_text(document, "payment_type_id"), ""),
-        reason="" if status in _PLAIN else status if status == "in_mediation" else detail,
+        reason=_reason(status, detail, state),
         raw_status=f"{status}/{detail}" if detail else status,
         instructions=_instructions(document) if state is PaymentState.PENDING else {},
         expires_at=moment(document.get("date_of_expiration")) if state is PaymentState.PENDING else None,
         paid_at=moment(document.get("date_approved")),
         refunds=tuple(refund(found) for found in _dicts(document.get("refunds"))),
     )
+
+
+def _reason(status: str, detail: str, state: PaymentState) -> str:
+    if status in ("approved", "authorized") or state is PaymentState.PENDING:
+        return ""
+    return status if status == "in_mediation" else detail
 
 
 def refund(document: Document) -> RemoteRefund:

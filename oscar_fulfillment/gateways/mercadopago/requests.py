@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from oscar_fulfillment.core.exceptions import AdapterRejected
-from oscar_fulfillment.gateways.base import Buyer, PaymentRequest, to_minor
+from oscar_fulfillment.gateways.base import Buyer, PaymentRequest, money, to_minor
 
 from .documents import Document
 
@@ -108,9 +108,11 @@ def preference(request: PaymentRequest, *, statement_descriptor: str, max_instal
 
 def closed(checkout: Document, now: datetime) -> dict[str, Any]:
     """The change that ends a hosted checkout, and says that the shop did it: PUT /checkout/preferences/{id}."""
-    metadata = checkout.get("metadata")
+    metadata, items = checkout.get("metadata"), checkout.get("items")
+    items = [item for item in items if isinstance(item, dict)] if isinstance(items, list) else []
     return {
-        "items": [{**item, "unit_price": float(item.get("unit_price") or 0)} for item in checkout.get("items") or []],
+        # They may not be left out; what was read as text goes back as the number it was.
+        "items": [{**item, "unit_price": number(money(item.get("unit_price")))} for item in items],
         "expires": True,
         "expiration_date_to": _moment(now),
         "metadata": {**(metadata if isinstance(metadata, dict) else {}), "closed_by_shop": True},
