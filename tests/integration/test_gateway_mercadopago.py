@@ -230,6 +230,19 @@ def test_paid_twice_shows_as_the_sum_and_each_half_is_given_back_once(gateway, s
         gateway.refund(half, Decimal("0.01"), key=new_key())
 
 
+def test_no_two_payments_are_changed_with_one_key(gateway, simulator):
+    started, key = begin(gateway), new_key()
+    simulator.decide(started.external_id, "pay_twice")
+    paid = gateway.fetch(started.external_id)
+    gateway.refund(paid, Decimal("60"), key=new_key())
+    simulator.calls.clear()
+    gateway.refund(paid, Decimal("60"), key=key)
+    keys = {path: headers["X-Idempotency-Key"] for verb, path, headers, _body in simulator.calls if verb == "POST"}
+    assert len(keys) == len(set(keys.values())) == 2
+    assert all(len(one) <= 64 for one in keys.values())
+    assert gateway.fetch(started.external_id).refunded == 120
+
+
 def test_a_chargeback_of_one_of_two_payments_leaves_the_other(gateway, simulator):
     started = begin(gateway)
     simulator.decide(started.external_id, "pay_twice")

@@ -253,6 +253,7 @@ REVIEW, ODD = attempt(PaymentState.IN_REVIEW), attempt(PaymentState.UNKNOWN)
         ([PAID, PAID], PaymentState.CAPTURED, 200, 0),
         ([PAID, BACK], PaymentState.CAPTURED, 200, 100),
         ([PAID, LOST], PaymentState.CAPTURED, 200, 100),
+        ([PAID, attempt(PaymentState.CHARGED_BACK, 100, 30)], PaymentState.CAPTURED, 200, 100),
         ([LOST, LOST], PaymentState.CHARGED_BACK, 200, 0),
         ([BACK], PaymentState.REFUNDED, 100, 100),
         ([BACK, WAITING], PaymentState.REFUNDED, 100, 100),
@@ -321,7 +322,7 @@ class Says:
         return self.document
 
 
-@pytest.mark.parametrize("document", [[], None, "x", 7, {}, {"id": 5}, {"id": 5, "transaction_amount": "1e999999999"}])
+@pytest.mark.parametrize("document", [[], None, "x", 7, {}, {"id": 5}, {"id": 5, "transaction_amount": "Infinity"}])
 def test_an_answer_that_cannot_be_read_may_have_been_done(document):
     gateway = made()
     gateway._http = Says(document)
@@ -339,6 +340,12 @@ def test_nothing_is_found_without_a_reference_and_nobody_asked():
     gateway = made()
     gateway._http = None
     assert gateway.find("") is None
+    gateway._http = Says({**read("preference"), "external_reference": None, "results": [read("payment_card")]})
+    assert gateway.fetch("823549964-e8063b12").captured == 0
+    with pytest.raises(AdapterRejected, match="No single payment"):
+        gateway.refund(
+            RemotePayment("823549964-e8063b12", PaymentState.CAPTURED, Decimal(9), "BRL"), Decimal(9), key="k"
+        )
 
 
 def test_an_endless_list_of_attempts_is_left_to_a_person():
@@ -539,6 +546,11 @@ def test_anything_else_is_refused(headers, query):
         made().verify(headers, BODY, query)
     with pytest.raises(WebhookVerificationFailed):
         made(webhook_secrets=[]).verify(headers, BODY, query)
+
+
+def test_a_call_with_a_separator_is_refused_though_signed():
+    with pytest.raises(WebhookVerificationFailed, match="malformed"):
+        made().verify(*signed(call="f7b2a1d4;ts:1"))
 
 
 def test_nothing_is_accepted_without_a_secret_and_unsigned_only_where_allowed():

@@ -223,9 +223,10 @@ class MercadoPago(Gateway):
     def _checkout_of(self, reference: str) -> documents.Document | None:
         """The first preference with our reference; the search only gives a summary of it."""
         answer = self._ask("GET", "/checkout/preferences/search", query={"external_reference": reference})
+        elements = answer.get("elements")
         found = [
             one
-            for one in answer.get("elements") or []
+            for one in (elements if isinstance(elements, list) else ())
             if isinstance(one, dict) and one.get("external_reference") == reference and isinstance(one.get("id"), str)
         ]
         first = min(found, key=lambda one: (str(one.get("date_created") or ""), one["id"]), default=None)
@@ -233,6 +234,8 @@ class MercadoPago(Gateway):
 
     def _attempts(self, reference: str, fresh: documents.Document | None = None) -> list[RemotePayment]:
         """All payments with our reference, oldest first; ``fresh`` is newer than what the search knows of it."""
+        if not reference:  # Mercado Pago would answer with everybody's
+            return []
         found: dict[str, documents.Document] = {}
         query = {"external_reference": reference, "sort": "date_created", "criteria": "asc", "limit": _PAGE}
         for page in range(_PAGES):
@@ -256,7 +259,7 @@ class MercadoPago(Gateway):
 
     def _whole(self, checkout: documents.Document, fresh: documents.Document | None = None) -> RemotePayment:
         whole = self._open(checkout)
-        return documents.together(whole, self._attempts(whole.reference, fresh)) if whole.reference else whole
+        return documents.together(whole, self._attempts(whole.reference, fresh))
 
     def _cancel(self, payment_id: str, key: str) -> RemotePayment:
         path = f"/v1/payments/{segment(payment_id)}"
