@@ -63,7 +63,12 @@ def deliver_by_http(notification: Notification) -> int:
     """POST it; returns the shop's status, 0 when it cannot be reached."""
     try:
         answer = urllib3.request(
-            "POST", notification.url, body=notification.body, headers=dict(notification.headers), timeout=10, retries=False
+            "POST",
+            notification.url,
+            body=notification.body,
+            headers=dict(notification.headers),
+            timeout=10,
+            retries=False,
         )
         return answer.status
     except urllib3.exceptions.HTTPError as error:

@@ -60,7 +60,9 @@ class PaymentSimulator(Simulator):
         rows = Markup("").join(
             Markup(
                 '<tr><td><a href="{root}pay/{id}">{title}</a></td><td>{amount}</td><td>{method}</td><td>{state}</td></tr>'
-            ).format(root=_root(request), id=row.id, title=row.title, amount=row.amount, method=row.method, state=row.state)
+            ).format(
+                root=_root(request), id=row.id, title=row.title, amount=row.amount, method=row.method, state=row.state
+            )
             for row in self.shown()
         )
         held = Markup("")
@@ -93,7 +95,12 @@ class PaymentSimulator(Simulator):
             '<form method="post"><label>The shop hears of it <select name="notify">{options}</select></label>'
             '<div class="buttons">{buttons}</div></form>'
         ).format(
-            amount=shown.amount, title=shown.title, method=shown.method, state=shown.state, options=options, buttons=buttons
+            amount=shown.amount,
+            title=shown.title,
+            method=shown.method,
+            state=shown.state,
+            options=options,
+            buttons=buttons,
         )
         if shown.return_url:
             body += Markup('<p><a href="{url}">Back to the shop</a></p>').format(url=shown.return_url)
