@@ -278,9 +278,7 @@ class DatatransGateway(Gateway):
                 known -= amount
             elif when is None or when < self._clock() - KEYS_LAST:
                 raise AdapterRejected(
-                    _(
-                        "Datatrans gave back %(amount)s %(currency)s that is not recorded here. Look at the payment again."
-                    )
+                    _("Datatrans gave back %(amount)s %(currency)s that is not recorded here. Fetch the payment first.")
                     % {"amount": amount, "currency": payment.currency}
                 )
 

@@ -8,7 +8,7 @@ import json
 import re
 from base64 import b64encode
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from werkzeug.utils import redirect
@@ -27,6 +27,7 @@ from .datatrans_rules import (
     currency_of,
     happen,
     iso,
+    now_utc,
     refno_of,
     return_url,
     wire,
@@ -38,10 +39,6 @@ MERCHANT_ID, PASSWORD = "1100000017", "demo-datatrans-password"
 SIGN_KEY = "5f0b8a1c94d2e7360f1122334455667788990a0b0c0d0e0f1a2b3c4d5e6f7081"
 #: A form lives so long, and an idempotency key.
 FORM, KEYS = timedelta(minutes=30), timedelta(minutes=60)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC)
 
 
 class Datatrans(PaymentSimulator):
@@ -60,7 +57,7 @@ class Datatrans(PaymentSimulator):
         merchant_id: str = MERCHANT_ID,
         password: str = PASSWORD,
         sign_key: str = SIGN_KEY,
-        clock: Callable[[], datetime] = _now,
+        clock: Callable[[], datetime] = now_utc,
         unique_refno: bool = False,
     ):
         super().__init__(books, deliver)
@@ -198,7 +195,7 @@ class Datatrans(PaymentSimulator):
 
     def shown(self) -> list[Shown]:
         numbers = [found["transactionId"] for found in self.books.all("transaction", newest_first=True)]
-        rows = [self._timed_out(number) for number in numbers]
+        rows = [found for found in map(self._timed_out, numbers) if found["type"] == "payment"]
         return [
             Shown(
                 id=found["transactionId"],
@@ -209,7 +206,6 @@ class Datatrans(PaymentSimulator):
                 return_url=return_url(found),
             )
             for found in rows
-            if found["type"] == "payment"
         ]
 
     def decide(self, payment_id: str, decision: str, notify: str = "once") -> None:

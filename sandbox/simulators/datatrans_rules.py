@@ -16,6 +16,10 @@ INIT = {"currency", "refno", "refno2", "autoSettle", "amount", "language", "paym
 METHODS = {"TWI": "TWINT", "VIS": "Visa", "ECA": "Mastercard", "PFC": "PostFinance"}
 
 
+def now_utc() -> datetime:
+    return datetime.now(UTC)
+
+
 class Refusal(Exception):
     """What Datatrans answers instead of doing it: HTTP 400, or 401."""
 
