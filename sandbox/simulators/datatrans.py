@@ -213,7 +213,7 @@ class Datatrans(PaymentSimulator):
         self._timed_out(payment_id)
         with self.books.change("transaction", payment_id) as found:
             if decision == "expire_hold":
-                found["_lapsed"] = True
+                found["_lapsed"] = found["status"] == "authorized"
             elif decision == "refuse_refund":
                 found["_refuse_refund"] = True
             if found["status"] != "initialized" or decision not in ("approve", "cancel", "expire", *FAILURES):
@@ -264,10 +264,13 @@ class Datatrans(PaymentSimulator):
                 answer = self._refused(refusal)
             if key:
                 headers = {"Location": answer.headers["Location"]} if "Location" in answer.headers else {}
-                kept = {"asked": asked, "at": self.clock().isoformat(), "headers": headers}
-                self.books.put(
-                    "key", key, {**kept, "status": answer.status_code, "body": answer.get_data(as_text=True)}
-                )
+                kept = {
+                    "asked": asked,
+                    "at": self.clock().isoformat(),
+                    "status": answer.status_code,
+                    "headers": headers,
+                }
+                self.books.put("key", key, {**kept, "body": answer.get_data(as_text=True)})
         return answer
 
     def _authenticate(self, request: Request) -> None:
