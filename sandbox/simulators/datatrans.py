@@ -30,6 +30,7 @@ from .datatrans_rules import (
     now_utc,
     refno_of,
     return_url,
+    signed,
     wire,
 )
 from .payments import PaymentSimulator, Shown
@@ -220,7 +221,7 @@ class Datatrans(PaymentSimulator):
                 return
             happen(found, decision, self.clock())
         if decision != "expire" and found["_webhook"]:
-            self.tell(self._notification(found), notify)
+            self.tell(Notification(found["_webhook"], *signed(found, self._sign_key, self.clock())), notify)
 
     def transmit(self) -> None:
         """The nightly run: what was settled goes to the acquirers, and cannot be cancelled any more."""
@@ -228,16 +229,6 @@ class Datatrans(PaymentSimulator):
             if found["status"] == "settled":
                 with self.books.change("transaction", found["transactionId"]) as changed:
                     changed["status"] = "transmitted"
-
-    def _notification(self, found: dict[str, Any]) -> Notification:
-        body = json.dumps(wire(found)).encode()
-        stamp = str(int(self.clock().timestamp() * 1000))
-        signature = hmac.new(self._sign_key, stamp.encode() + body, hashlib.sha256).hexdigest()
-        headers = {
-            "Content-Type": "application/json; charset=UTF-8",
-            "Datatrans-Signature": f"t={stamp},s0={signature}",
-        }
-        return Notification(found["_webhook"], body, headers)
 
     # Small things
 
