@@ -19,11 +19,14 @@ DECISIONS = {
     "refuse_issuer": "Card refused by the bank",
     "refuse_antifraud": "Refused by the risk check",
     "review": "Risk check still looks at it",
+    "refuse_3ds": "3-D Secure failed",
+    "cancel": "The buyer gives up",
     "expire": "Let it expire unpaid",
     "expire_hold": "Let the hold run out",
     "pay_late": "Pay after it expired",
     "pay_twice": "Pay twice",
     "charge_back": "Charge back",
+    "refuse_refund": "Let the next refund fail",
 }
 #: How the shop hears of it.
 NOTIFY = {"once": "Notify once", "twice": "Notify twice", "later": "Hold back", "never": "Never notify"}
