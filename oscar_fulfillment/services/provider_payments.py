@@ -29,7 +29,7 @@ from oscar_fulfillment.core.exceptions import (
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.gateways import gateways
-from oscar_fulfillment.gateways.base import Gateway, PaymentRequest, PaymentState, RemotePayment
+from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentRequest, PaymentState, RemotePayment
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, ProviderPayment
 
 from . import followups, payment_requests
@@ -147,9 +147,14 @@ def refresh_payment(*, payment: ProviderPayment, actor: Actor | None = None) -> 
 
 
 def ask(gateway: Gateway, payment: ProviderPayment) -> RemotePayment | None:
-    """The payment as the provider has it; None when it has none under our reference."""
+    """The payment as the provider has it; None when it has none under our reference.
+
+    Where a provider cannot be searched, a payment whose answer was lost cannot be paid either: nobody has its link.
+    """
     if payment.external_id:
         return gateway.fetch(payment.external_id)
+    if Capability.FIND not in gateway.capabilities(payment.method):
+        return None
     return gateway.find(payment.reference)
 
 
