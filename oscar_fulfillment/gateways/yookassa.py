@@ -36,7 +36,7 @@ from oscar_fulfillment.core.http import HttpClient, segment
 
 from .base import Capability, Gateway, Hint, Item, PaymentRequest, PaymentState, RemotePayment, RemoteRefund, to_minor
 from .receipts54 import ReceiptRules, contact, partial_receipt, receipt
-from .yookassa_mapping import ID, explained, hint_from, payment_from, refund_from, with_refunds
+from .yookassa_mapping import ID, explained, hint_from, payment_body, payment_from, refund_from, with_refunds
 
 BASE_URL = "https://api.yookassa.ru/v3"
 REMOTE_ADDRESS = "x-fulfillment-remote-addr"
@@ -56,7 +56,6 @@ METHODS: dict[str, tuple[Any, frozenset[Capability]]] = {
 #: Largest payments in roubles; YooKassa raises them on request (then ``limits`` says so).
 LIMITS = {"bank_card": Decimal(350_000), "sbp": Decimal(700_000), "yoo_money": Decimal(250_000)}
 MINIMUM = Decimal(1)
-_LOCALES = {"ru": "ru_RU", "en": "en_US"}
 _KEY = re.compile(r"[0-9A-Za-z_.-]{1,64}", re.ASCII)
 #: Objects in one page of a list (the most there are), and pages before a search is given up.
 _PAGE, _PAGES = 100, 50
@@ -125,22 +124,7 @@ class YooKassa(Gateway):
                 )
             )
         customer = contact(request.buyer) if self.rules else {}
-        body: dict[str, Any] = {
-            "amount": amount,
-            "capture": not request.hold,
-            "payment_method_data": {"type": request.method},
-            "confirmation": {"type": "redirect", "return_url": request.return_url},
-            "description": request.description[:128],
-            # What comes back with each answer; the contact is needed again for the receipt of a part.
-            "metadata": {
-                "reference": request.reference,
-                "order": request.order_number,
-                **({"hold": "1"} if request.hold else {}),
-                **customer,
-            },
-        }
-        if request.buyer.language:
-            body["confirmation"]["locale"] = _LOCALES.get(request.buyer.language[:2].lower(), "en_US")
+        body = payment_body(request, amount, customer)
         if self.rules:
             body["receipt"] = receipt(self.rules, request.items, request.amount, request.currency, customer)
         return payment_from(self._post("/payments", body, key))

@@ -15,7 +15,7 @@ from django.utils.translation import gettext
 
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered
 
-from .base import Hint, PaymentState, RemotePayment, RemoteRefund, money
+from .base import Hint, PaymentRequest, PaymentState, RemotePayment, RemoteRefund, money
 
 logger = logging.getLogger("oscar_fulfillment.gateways")
 
@@ -55,11 +55,31 @@ CANCELLATIONS = {
     "rejected_by_timeout": PaymentState.REFUSED,
     "unsupported_mobile_operator": PaymentState.REFUSED,
 }
+#: Languages of the payment page.
+LOCALES = {"ru": "ru_RU", "en": "en_US"}
 #: Events about a payment; those of a refund name its payment. Other products send other events to the same address.
 PAYMENT_EVENTS = frozenset({"payment.waiting_for_capture", "payment.succeeded", "payment.canceled"})
 REFUND_EVENTS = frozenset({"refund.succeeded"})
 #: ``status`` of a refund.
 REFUND_STATES = {"pending": "pending", "succeeded": "done", "canceled": "failed"}
+
+
+def payment_body(request: PaymentRequest, amount: Mapping[str, str], customer: Mapping[str, str]) -> dict[str, Any]:
+    """What begins a payment. ``customer`` comes back in ``metadata``: the receipt of a part needs it again."""
+    confirmation = {"type": "redirect", "return_url": request.return_url}
+    if request.buyer.language:
+        confirmation["locale"] = LOCALES.get(request.buyer.language[:2].lower(), "en_US")
+    metadata = {"reference": request.reference, "order": request.order_number, **customer}
+    if request.hold:
+        metadata["hold"] = "1"
+    return {
+        "amount": dict(amount),
+        "capture": not request.hold,
+        "payment_method_data": {"type": request.method},
+        "confirmation": confirmation,
+        "description": request.description[:128],
+        "metadata": metadata,
+    }
 
 
 def payment_from(document: Any) -> RemotePayment:

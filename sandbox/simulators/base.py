@@ -175,7 +175,7 @@ def serve(application: Any, port: int = 0, host: str = "127.0.0.1") -> Iterator[
     """Run in a thread; yields the base address."""
     server = make_server(host, port, application, threaded=True)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
     thread.start()
     try:
         yield f"http://{host}:{server.server_port}"
