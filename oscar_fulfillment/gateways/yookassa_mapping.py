@@ -123,7 +123,7 @@ def payment_from(document: Any) -> RemotePayment:
 def refund_from(document: Any) -> RemoteRefund:
     """A refund object. ``AdapterUnanswered`` for what is none. An unknown status counts as "pending"."""
     try:
-        found, status, amount = document["id"], document["status"], money(document["amount"]["value"])
+        found, status, amount = document["id"], str(document["status"]), money(document["amount"]["value"])
     except (KeyError, TypeError, AdapterRejected) as error:
         raise AdapterUnanswered("YooKassa's answer is no refund") from error
     if status not in REFUND_STATES:
@@ -131,7 +131,7 @@ def refund_from(document: Any) -> RemoteRefund:
     return RemoteRefund(
         external_id=str(found),
         amount=amount,
-        state=REFUND_STATES.get(str(status), "pending"),
+        state=REFUND_STATES.get(status, "pending"),
         reason=_why(document),
         key=str(_object(document, "metadata").get("key") or ""),
     )

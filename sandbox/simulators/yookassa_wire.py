@@ -37,7 +37,7 @@ class YooKassaWire(PaymentSimulator):
     ):
         super().__init__(books, deliver)
         self.shop_id, self.secret_key, self.now = shop_id, secret_key, now
-        self._events: list[Notification] = []
+        self._events: deque[Notification] = deque()
         #: What becomes of the next refunds: "succeeded", "pending", or the reason of a cancellation.
         self.next_refunds: deque[str] = deque()
 
@@ -101,6 +101,13 @@ class YooKassaWire(PaymentSimulator):
 
     # The merchant profile, for people
 
+    @route("GET", "/", person=True)
+    def page(self, request: Request) -> Response:
+        response = super().page(request)
+        link = f'<p><a href="{request.root_path}/profile">Merchant profile</a></p></main>'
+        response.set_data(response.get_data(as_text=True).replace("</main>", link))
+        return response
+
     @route("GET", "/profile", person=True)
     def profile(self, request: Request) -> Response:
         body = Markup(
@@ -139,8 +146,11 @@ class YooKassaWire(PaymentSimulator):
 
     def send_later(self) -> None:
         """Send what waits; over HTTP from a thread, as the shop may still wait for the answer of its call."""
-        while self._events:
-            notification = self._events.pop(0)
+        while True:
+            try:
+                notification = self._events.popleft()
+            except IndexError:
+                return
             if self.deliver is deliver_by_http:
                 threading.Thread(target=self.tell, args=[notification], daemon=True).start()
             else:

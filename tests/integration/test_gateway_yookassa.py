@@ -10,6 +10,7 @@ from decimal import Decimal
 import pytest
 import urllib3
 import yookassa
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from yookassa.domain.exceptions import BadRequestError, UnauthorizedError
 from yookassa.domain.notification import WebhookNotificationFactory
 from yookassa.domain.request import PaymentRequest as TheirRequest
@@ -577,13 +578,28 @@ def test_a_person_decides_on_the_page_and_sets_the_profile(gateway, driver, addr
     assert (answer.status, answer.headers["Location"]) == (303, "https://shop.example/back")
     held = gateway.fetch(started.external_id)
     assert held.state == PaymentState.AUTHORIZED
-    profile = address.removesuffix("/v3") + "/profile"
+    home = address.removesuffix("/v3")
+    profile = home + "/profile"
+    assert b'href="/profile"' in urllib3.request("GET", home + "/").data
     fields = {"url": "https://elsewhere.example/", "refund": "insufficient_funds"}
     http.request("POST", profile, fields=fields, **form)
     assert b"https://elsewhere.example/" in urllib3.request("GET", profile).data
     captured = gateway.capture(held, held.amount, key=new_key())
     assert driver.letters[-1].url == "https://elsewhere.example/"
     assert gateway.refund(captured, D("1.00"), key=new_key()).state == "failed"
+
+
+def test_the_simulator_lives_below_a_path_too():
+    vendor = simulation.YooKassa()
+    with serve(DispatcherMiddleware(None, {"/yookassa": vendor})) as address:
+        gateway = YooKassa(
+            alias="yk", shop_id=vendor.shop_id, secret_key=vendor.secret_key, base_url=f"{address}/yookassa/v3"
+        )
+        started = gateway.start(asked(), key=new_key())
+        assert started.redirect_url == f"{address}/yookassa/pay/{started.external_id}"
+        assert urllib3.request("GET", started.redirect_url).status == 200
+        missing = urllib3.request("GET", f"{address}/yookassa/v3/nothing")
+        assert (missing.status, missing.json()["code"]) == (404, "not_found")
 
 
 def test_a_stale_view_of_the_payment_does_no_harm(gateway, driver):
