@@ -610,3 +610,128 @@ def test_a_stale_view_of_the_payment_does_no_harm(gateway, driver):
     with pytest.raises(AdapterRejected):
         gateway.refund(replace(held, captured=held.amount), held.amount, key=new_key())
     assert gateway.fetch(held.external_id).captured == 0
+
+
+# The simulator refuses what YooKassa refuses
+
+BODY = {
+    "amount": {"value": "10.00", "currency": "RUB"},
+    "capture": True,
+    "payment_method_data": {"type": "bank_card"},
+    "confirmation": {"type": "redirect", "return_url": "https://shop.example/back"},
+}
+LINE = {"description": "Чай", "quantity": 1, "vat_code": 1, "amount": {"value": "10.00", "currency": "RUB"}}
+MAIL = {"email": "anna@example.com"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "parameter"),
+    [
+        ({"amount": None}, "amount"),
+        ({"amount": {"value": "10.00", "currency": "USD"}}, "amount.currency"),
+        ({"amount": {"value": 10, "currency": "RUB"}}, "amount.value"),
+        ({"amount": {"value": "10.0", "currency": "RUB"}}, "amount.value"),
+        ({"amount": {"value": "0.00", "currency": "RUB"}}, "amount.value"),
+        ({"amount": {"value": "0.50", "currency": "RUB"}}, "amount.value"),
+        ({"amount": {"value": "350000.01", "currency": "RUB"}}, "amount.value"),
+        ({"payment_method_data": {"type": "gold"}}, "payment_method_data.type"),
+        ({"payment_method_data": {"type": "sbp"}, "capture": False}, "capture"),
+        ({"confirmation": {"type": "redirect"}}, "confirmation.return_url"),
+        ({"description": "x" * 129}, "description"),
+        ({"metadata": {str(n): "x" for n in range(17)}}, "metadata"),
+        ({"metadata": {"k" * 33: "x"}}, "metadata"),
+        ({"metadata": {"k": "x" * 513}}, "metadata"),
+        ({"receipt": {"items": []}}, "receipt"),
+        ({"receipt": {"items": [LINE]}}, "receipt.customer"),
+        ({"receipt": {"customer": MAIL, "items": [LINE] * 81}}, "receipt.items"),
+        ({"receipt": {"customer": MAIL, "items": [{**LINE, "vat_code": 13}]}}, "receipt.items"),
+        ({"receipt": {"customer": MAIL, "items": [{**LINE, "quantity": "two"}]}}, "receipt.items.quantity"),
+        ({"receipt": {"customer": MAIL, "items": [{**LINE, "quantity": 2}]}}, "receipt.items.amount"),
+    ],
+)
+def test_bad_requests_are_refused_by_the_simulator(sdk, address, driver, changes, parameter):
+    answer = urllib3.request(
+        "POST", f"{address}/payments", body=json.dumps({**BODY, **changes}),
+        headers={**urllib3.make_headers(basic_auth=f"{simulation.SHOP_ID}:{simulation.SECRET_KEY}"),
+                 "Idempotence-Key": new_key(), "Content-Type": "application/json"},
+    )  # fmt: skip
+    assert (answer.status, answer.json()["code"], answer.json()["parameter"]) == (400, "invalid_request", parameter)
+    assert driver.vendor.books.count("payment") == 0
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "headers", "status"),
+    [
+        ("POST", "/payments", BODY, {}, 400),
+        ("POST", "/payments", BODY, {"Idempotence-Key": "k" * 65}, 400),
+        ("POST", "/payments", [], {"Idempotence-Key": "k"}, 400),
+        ("POST", "/payments", BODY, {"Idempotence-Key": "k", "Content-Type": "text/plain"}, 415),
+        ("POST", "/refunds", {"payment_id": "none", "amount": BODY["amount"]}, {"Idempotence-Key": "k"}, 400),
+        ("POST", "/payments/none/capture", {}, {"Idempotence-Key": "k"}, 404),
+        ("GET", "/payments?limit=0", None, {}, 400),
+        ("GET", "/payments?limit=x", None, {}, 400),
+        ("GET", "/payments?created_at.gte=yesterday", None, {}, 200),
+        ("GET", "/refunds/none", None, {}, 404),
+        ("GET", "/payments", None, {"Authorization": "Basic eDp5"}, 401),
+    ],
+)
+def test_bad_calls_are_refused_by_the_simulator(address, method, path, body, headers, status):
+    credentials = urllib3.make_headers(basic_auth=f"{simulation.SHOP_ID}:{simulation.SECRET_KEY}")
+    sent = {"Authorization": credentials["authorization"], "Content-Type": "application/json", **headers}
+    answer = urllib3.request(method, address + path, headers=sent, body=None if body is None else json.dumps(body))
+    assert answer.status == status
+    assert answer.json()["type"] == ("list" if status == 200 else "error")
+
+
+def test_lists_are_filtered_by_time_status_and_method(gateway, driver, sdk):
+    paid = begun(gateway, driver, hold=False)
+    driver.later(hours=2)
+    gateway.start(asked(method="sbp", hold=False), key=new_key())
+
+    def count(**query):
+        return len(sdk.Payment.list({name.replace("__", "."): value for name, value in query.items()}).items)
+
+    moment = sdk.Payment.find_one(paid.external_id).created_at
+    assert (count(created_at__gte=moment), count(created_at__gt=moment)) == (2, 1)
+    assert (count(created_at__lte=moment), count(created_at__lt=moment)) == (1, 0)
+    assert (count(captured_at__gte=moment), count(payment_method="bank_card"), count(status="pending")) == (1, 1, 1)
+    with pytest.raises(BadRequestError):
+        count(created_at__gte="yesterday")
+
+
+def test_notifications_come_over_http_while_the_shop_still_waits_for_its_answer(connect):
+    told, arrived = [], threading.Event()
+
+    def shop(environ, start_response):
+        told.append(environ["wsgi.input"].read(int(environ["CONTENT_LENGTH"])))
+        arrived.set()
+        start_response("200 OK", [])
+        return [b""]
+
+    with serve(shop) as address:
+        vendor = simulation.YooKassa(notification_url=address)
+        with serve(vendor) as api:
+            gateway = YooKassa(alias="yk", shop_id=vendor.shop_id, secret_key=vendor.secret_key, base_url=f"{api}/v3")
+            started = gateway.start(asked(), key=new_key())
+            vendor.decide(started.external_id, "approve")
+            assert [gateway.parse_notification({}, body, {}).kind for body in told] == ["payment.waiting_for_capture"]
+            arrived.clear()
+            gateway.capture(gateway.fetch(started.external_id), D("1500.00"), key=new_key())
+            assert arrived.wait(10)
+            assert gateway.parse_notification({}, told[1], {}).kind == "payment.succeeded"
+
+
+def test_odd_lists_are_no_answer(gateway, monkeypatch):
+    for odd in ([], {}, {"items": "x"}, None):
+        monkeypatch.setattr(gateway._http, "get", lambda path, query=None, odd=odd: odd)
+        with pytest.raises(AdapterUnavailable, match="no list"):
+            gateway.find("R1")
+
+
+def test_a_payment_of_another_shop_cannot_be_captured_or_given_back(connect, driver):
+    held = begun(connect(), driver)
+    for change in (lambda: connect(secret_key="x").void(held, key=new_key()), lambda: connect().void(
+        replace(held, external_id="22e12f66-000f-5000-8000-18db351245c7"), key=new_key())):  # fmt: skip
+        with pytest.raises(AdapterRejected) as caught:
+            change()
+        assert caught.value.status in (401, 404)
