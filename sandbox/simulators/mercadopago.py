@@ -47,7 +47,8 @@ class MercadoPago(Api):
     name = "mercadopago"
     title = "Mercado Pago"
     decisions = (
-        "approve", "refuse_issuer", "refuse_antifraud", "review", "expire", "pay_late", "pay_twice", "charge_back"
+        "approve", "refuse_issuer", "refuse_antifraud", "review", "expire", "pay_late", "pay_twice", "charge_back",
+        "refuse_refund",
     )  # fmt: skip
 
     @route("GET", "/checkout/v1/redirect", person=True)
@@ -77,6 +78,9 @@ class MercadoPago(Api):
         return [row for _date, row in sorted(rows, key=lambda row: row[0], reverse=True)]
 
     def decide(self, payment_id: str, decision: str, notify: str = "once") -> None:
+        if decision == "refuse_refund":
+            self.refund_outcomes.append("rejected")
+            return
         with self.books.lock:
             if self.books.get("preference", payment_id) is not None:
                 changed = self._at_checkout(payment_id, decision)

@@ -73,6 +73,10 @@ class Api(PaymentSimulator):
         #: What becomes of the next refunds: approved (as all others), in_process, rejected, or refused.
         self.refund_outcomes: deque[str] = deque()
 
+    def configure(self, url: str) -> None:
+        """What the merchant enters at "Your integrations"; a payment's own address goes before it."""
+        self.webhook_url = url
+
     # Preferences
 
     @api("POST", "/checkout/preferences")

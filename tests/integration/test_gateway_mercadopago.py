@@ -445,7 +445,8 @@ def test_refunds_that_wait_and_refunds_that_fail(gateway, simulator, method):
     started = begin(gateway, method)
     simulator.decide(started.external_id, "approve")
     paid = gateway.fetch(started.external_id)
-    simulator.refund_outcomes.extend(["rejected", "in_process", "refused"])
+    simulator.decide(started.external_id, "refuse_refund")
+    simulator.refund_outcomes.extend(["in_process", "refused"])
     key = new_key()
     failed = gateway.refund(paid, Decimal("10"), key=key)
     assert (failed.state, failed.amount, failed.reason, failed.key) == ("failed", 10, "rejected", key)
@@ -602,7 +603,7 @@ def test_a_notification_of_an_attempt_leads_to_the_whole_checkout(gateway, simul
 
 
 def test_a_notification_to_the_address_of_the_account_leads_to_the_payment_too(gateway, simulator, sent, method):
-    simulator.webhook_url = "https://shop.example/webhooks/mercadopago/"
+    simulator.configure("https://shop.example/webhooks/mercadopago/")
     started = begin(gateway, method, notification_url="")
     simulator.decide(started.external_id, "approve")
     (notification,) = sent

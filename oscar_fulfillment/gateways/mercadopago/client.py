@@ -167,7 +167,9 @@ class MercadoPago(Gateway):
             raise AdapterRejected(_("This payment has been paid. Refund it instead."))
         return replace(after, state=PaymentState.CANCELLED, redirect_url="")
 
-    def refund(self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "") -> RemoteRefund:
+    def refund(
+        self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "", items: Sequence[Item] = ()
+    ) -> RemoteRefund:
         requests.check_amount(amount, payment.currency)
         if payment.captured and amount > payment.captured:
             raise AdapterRejected(_("No more than was paid can be refunded."))
