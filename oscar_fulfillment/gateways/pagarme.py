@@ -46,7 +46,8 @@ from .pagarme_charges import (
     status_of,
     transaction_of,
 )
-from .pagarme_orders import charges_of, checkout_of, is_hold, order_to_make, payment_of
+from .pagarme_orders import charges_of, checkout_of, hint_of, is_hold, payment_of
+from .pagarme_requests import order_to_make
 
 BASE_URL = "https://api.pagar.me/core/v5"
 
@@ -60,8 +61,6 @@ METHODS: dict[str, tuple[Any, frozenset[Capability]]] = {
 }
 #: The longest order code they take.
 MAX_REFERENCE = 52
-#: The largest notification that is read, in bytes.
-MAX_NOTIFICATION = 1_000_000
 
 
 class PagarMe(Gateway):
@@ -102,7 +101,7 @@ class PagarMe(Gateway):
             raise ConfigurationError(f"{alias}: installments, statement_descriptor or a number of days is out of range")
         self.methods = {method: METHODS[method] for method in METHODS if method in methods}
         self._credentials = tuple(webhook_credentials)
-        self._card = {"installments": installments, "statement_descriptor": statement_descriptor}
+        self._installments, self._descriptor = installments, statement_descriptor
         self._hold, self._clearing = timedelta(days=hold_days), timedelta(days=boleto_clearing_days)
         key = base64.b64encode(f"{secret_key}:".encode()).decode()
         self._http = HttpClient(base_url, headers={"Authorization": f"Basic {key}"}, name="Pagar.me")
@@ -138,8 +137,10 @@ class PagarMe(Gateway):
         if not 0 < len(request.reference) <= MAX_REFERENCE:
             raise AdapterRejected(f"Pagar.me takes references of at most {MAX_REFERENCE} characters")
         self._cents(request.amount)
-        order = self._change("POST", "/orders", order_to_make(request, self.now(), **self._card), key)
-        payment = self._payment(order)
+        wanted = order_to_make(
+            request, self.now(), installments=self._installments, statement_descriptor=self._descriptor
+        )
+        payment = self._payment(self._change("POST", "/orders", wanted, key))
         if payment.state == PaymentState.PENDING and not (payment.redirect_url or payment.instructions):
             raise AdapterUnanswered("Pagar.me has begun the payment, but does not say yet how to pay it")
         if payment.state in (PaymentState.REFUSED, PaymentState.REFUSED_ANTIFRAUD):
@@ -176,7 +177,7 @@ class PagarMe(Gateway):
             if status_of(transaction_of(done)) in FAILED:
                 raise AdapterRejected(f"the cancellation was refused: {reason_of(done)}")
             order = _with(order, done)
-        if not waiting and status_of(order) == "pending" and status_of(checkout_of(order)) in ("open", ""):
+        if status_of(order) == "pending" and status_of(checkout_of(order)) == "open":
             path = f"/orders/{segment(payment.external_id)}/closed"
             order = self._change("PATCH", path, {"status": "canceled"}, key)
         return self._payment(order)
@@ -273,32 +274,3 @@ def told(error: AdapterRejected) -> AdapterRejected:
             said.append(f"{field}: {' '.join(map(str, messages)) if isinstance(messages, list) else messages}")
     text = re.sub(r"\s+", " ", "; ".join(filter(None, said)))[:300] or "no reason given"
     return AdapterRejected(f"Pagar.me refused ({error.status}): {text}", status=error.status, body=error.body)
-
-
-def hint_of(body: bytes) -> Hint:
-    """What a hook is about. It holds an order, a charge (with its order inside) or a checkout."""
-    if len(body) > MAX_NOTIFICATION:
-        raise AdapterRejected("the notification is too large")
-    try:
-        document = json.loads(body, parse_int=str, parse_float=str)
-    except (ValueError, RecursionError) as error:
-        raise AdapterRejected("the notification is no JSON") from error
-    kind = _word(document.get("type"), r"\w+\.\w+") if isinstance(document, Mapping) else ""
-    if not kind:
-        raise AdapterRejected("the notification names no event")
-    event_id, data = _word(document.get("id"), r"[\w-]+"), document.get("data")
-    if not isinstance(data, Mapping) or kind.partition(".")[0] not in ("order", "charge", "checkout"):
-        return Hint(event_id=event_id, kind=kind)
-    inner = data.get("order")
-    order = inner if isinstance(inner, Mapping) else {}
-    ids = (order.get("id"), data.get("order_id"), data.get("id"))
-    external_id = next(filter(None, (_word(value, r"or_\w+") for value in ids)), "")
-    reference = _word(order.get("code"), r"[^\x00-\x1f]+") or _word(data.get("code"), r"[^\x00-\x1f]+")
-    return Hint(event_id=event_id, external_id=external_id, reference=reference, kind=kind)
-
-
-def _word(value: Any, pattern: str) -> str:
-    """A short word of this form, "" for anything else."""
-    if not isinstance(value, str) or len(value) > 120 or not re.fullmatch(pattern, value):
-        return ""
-    return value if value.encode("utf-8", "ignore").decode() == value else ""  # half a character cannot be stored

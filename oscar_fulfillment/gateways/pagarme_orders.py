@@ -1,4 +1,4 @@
-"""Pagar.me's orders: one of theirs is one payment of ours. Pure functions, both ways.
+"""Pagar.me's orders: one of theirs is one payment of ours. Pure functions.
 
 An order holds a ``checkout`` (their page for cards) and ``charges``; on the page a charge appears only when the buyer
 pays. Not documented, and so read either way: what becomes of a checkout that nobody pays on in time.
@@ -6,16 +6,15 @@ pays. Not documented, and so read either way: what becomes of a checkout that no
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
 from typing import Any
 
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered
 
-from .base import Buyer, Item, PaymentRequest, PaymentState, RemotePayment, from_minor, to_minor
+from .base import Hint, PaymentState, RemotePayment, from_minor
 from .pagarme_charges import (
-    BRASILIA,
     CURRENCY,
     METHODS,
     TRANSACTIONS,
@@ -105,7 +104,11 @@ def order_state(order: Mapping[str, Any], clocks: Clocks) -> tuple[PaymentState,
 
 def payment_of(order: Any, clocks: Clocks) -> RemotePayment:
     """An order of theirs as a payment of ours. :class:`AdapterUnanswered` for what is no order."""
-    if not isinstance(order, Mapping) or not isinstance(order.get("id"), str):
+    if (
+        not isinstance(order, Mapping)
+        or not isinstance(order.get("id"), str)
+        or not isinstance(order.get("amount"), int)
+    ):
         raise AdapterUnanswered("Pagar.me answered something that is no order")
     try:
         return _payment_of(order, clocks)
@@ -165,107 +168,36 @@ def _instructions(transaction: Mapping[str, Any]) -> dict[str, str]:
     return {name: str(value) for name, value in found.items() if value}
 
 
-# An order to make
+# A notification
 
-#: How long the buyer may take where the shop does not say.
-PATIENCE = {"card": timedelta(hours=2), "pix": timedelta(hours=1), "boleto": timedelta(days=3)}
-
-
-def order_to_make(
-    request: PaymentRequest, now: datetime, *, installments: int = 1, statement_descriptor: str = ""
-) -> dict[str, Any]:
-    """The order that asks for a payment. No card data: cards are typed on Pagar.me's page."""
-    cents = to_minor(request.amount, request.currency)
-    until = request.expires_at or now + PATIENCE[request.method]
-    seconds = max(int((until - now).total_seconds()), 60)
-    payment: dict[str, Any] = {"amount": cents}
-    if request.method == "card":
-        card = {
-            "capture": not request.hold,
-            "installments": [{"number": number, "total": cents} for number in range(1, installments + 1)],
-            **({"statement_descriptor": statement_descriptor} if statement_descriptor else {}),
-        }
-        payment |= {
-            "payment_method": "checkout",
-            "checkout": {
-                "expires_in": -(-seconds // 60),  # minutes
-                "accepted_payment_methods": ["credit_card"],
-                "success_url": request.return_url,
-                "skip_checkout_success_page": True,
-                "customer_editable": True,
-                "billing_address_editable": True,
-                "credit_card": card,
-            },
-        }
-    elif request.method == "pix":
-        payment |= {"payment_method": "pix", "pix": {"expires_in": seconds}}
-    else:
-        # A boleto is due on a day. At this hour it is the same day in UTC and in Brasília, however they read it.
-        due = until.astimezone(BRASILIA).strftime("%Y-%m-%dT23:59:59Z")
-        instructions = (request.description or request.order_number)[:256]
-        payment |= {"payment_method": "boleto", "boleto": {"due_at": due, "instructions": instructions}}
-    return {
-        "code": request.reference,
-        "items": _items(request, cents),
-        "customer": _customer(request.buyer),
-        "payments": [payment],
-        "metadata": {"order_number": request.order_number, "hold": "true" if request.hold else "false"},
-    }
+#: The largest that is read, in bytes.
+MAX_NOTIFICATION = 1_000_000
 
 
-def _items(request: PaymentRequest, cents: int) -> list[dict[str, Any]]:
-    """The lines if they add up to the sum (a discount or the shipping may stand beside them), else one for all."""
-    lines = [item for item in request.items if item.total]
-    if not lines or any(item.total < 0 or item.quantity < 1 for item in lines):
-        return [_whole(request, cents)]
-    totals = [to_minor(item.total, request.currency) for item in lines]
-    if sum(totals) != cents:
-        return [_whole(request, cents)]
-    return [_line(item, total) for item, total in zip(lines, totals, strict=True)]
+def hint_of(body: bytes) -> Hint:
+    """What a hook is about. It holds an order, a charge (with its order inside) or a checkout."""
+    if len(body) > MAX_NOTIFICATION:
+        raise AdapterRejected("the notification is too large")
+    try:
+        document = json.loads(body, parse_int=str, parse_float=str)
+    except (ValueError, RecursionError) as error:
+        raise AdapterRejected("the notification is no JSON") from error
+    kind = _word(document.get("type"), r"(?a)\w+\.\w+") if isinstance(document, Mapping) else ""
+    if not kind:
+        raise AdapterRejected("the notification names no event")
+    event_id, data = _word(document.get("id"), r"(?a)[\w-]+"), document.get("data")
+    if not isinstance(data, Mapping) or kind.partition(".")[0] not in ("order", "charge", "checkout"):
+        return Hint(event_id=event_id, kind=kind)
+    inner = data.get("order")
+    order = inner if isinstance(inner, Mapping) else {}
+    ids = (order.get("id"), data.get("order_id"), data.get("id"))
+    external_id = next(filter(None, (_word(value, r"(?a)or_\w+") for value in ids)), "")
+    reference = _word(order.get("code"), r"[^\x00-\x1f]+") or _word(data.get("code"), r"[^\x00-\x1f]+")
+    return Hint(event_id=event_id, external_id=external_id, reference=reference, kind=kind)
 
 
-def _whole(request: PaymentRequest, cents: int) -> dict[str, Any]:
-    text = request.description or request.order_number
-    return {"code": request.order_number[:52], "description": text[:256], "quantity": 1, "amount": cents}
-
-
-def _line(item: Item, total: int) -> dict[str, Any]:
-    quantity, title = item.quantity, item.title
-    if total % quantity:  # their amount is per piece, in whole centavos
-        quantity, title = 1, f"{item.quantity} x {item.title}"
-    return {"code": item.sku[:52], "description": title[:256], "quantity": quantity, "amount": total // quantity}
-
-
-def _customer(buyer: Buyer) -> dict[str, Any]:
-    document = re.sub(r"[^0-9A-Za-z]", "", buyer.tax_id)
-    kind = buyer.tax_id_kind.lower()
-    found: dict[str, Any] = {"name": buyer.name[:64], "email": buyer.email[:64]}
-    if document and kind in ("cpf", "cnpj"):
-        found |= {
-            "document": document,
-            "document_type": kind.upper(),
-            "type": "individual" if kind == "cpf" else "company",
-        }
-    if phone := _phone(buyer.phone):
-        found["phones"] = {"mobile_phone": phone}
-    if buyer.line1 and buyer.city and buyer.state and buyer.postcode:
-        found["address"] = {
-            "line_1": buyer.line1[:256],
-            "zip_code": re.sub(r"[^0-9A-Za-z]", "", buyer.postcode)[:16],
-            "city": buyer.city[:64],
-            "state": buyer.state[:2],
-            "country": buyer.country or "BR",
-        }
-    return {name: value for name, value in found.items() if value}
-
-
-def _phone(typed: str) -> dict[str, str]:
-    """A Brazilian number in its parts; {} for another one, whose parts nobody can tell."""
-    digits = re.sub(r"[^0-9]", "", typed).lstrip("0")
-    if len(digits) in (12, 13) and digits.startswith("55"):
-        digits = digits[2:]
-    elif typed.strip().startswith("+"):
-        return {}
-    if len(digits) not in (10, 11):
-        return {}
-    return {"country_code": "55", "area_code": digits[:2], "number": digits[2:]}
+def _word(value: Any, pattern: str) -> str:
+    """A short word of this form, "" for anything else."""
+    if not isinstance(value, str) or len(value) > 120 or not re.fullmatch(pattern, value):
+        return ""
+    return value if value.encode("utf-8", "ignore").decode() == value else ""  # half a character cannot be stored
