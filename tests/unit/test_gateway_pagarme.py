@@ -16,6 +16,7 @@ from oscar_fulfillment.core.exceptions import (
     ConfigurationError,
     WebhookVerificationFailed,
 )
+from oscar_fulfillment.core.http import Answer
 from oscar_fulfillment.gateways.base import Buyer, Hint, Item, PaymentRequest, PaymentState
 from oscar_fulfillment.gateways.pagarme import PagarMe, told
 from oscar_fulfillment.gateways.pagarme_charges import (
@@ -506,6 +507,80 @@ def test_a_hook_cannot_name_what_is_no_order(value):
 def test_too_large_a_hook_is_not_read():
     with pytest.raises(AdapterRejected, match="too large"):
         hint_of(b'{"type": "order.paid", "x": "' + b"x" * 1_000_000 + b'"}')
+
+
+# Answers that no simulator gives
+
+
+class Canned:
+    """Stands in for the network: one answer after the other."""
+
+    def __init__(self, *answers):
+        self.answers, self.sent = list(answers), []
+
+    def get(self, path, **options):
+        return self.request("GET", path, **options).json()
+
+    def request(self, method, path, **options):
+        self.sent.append((method, path))
+        return Answer(200, {}, json.dumps(self.answers.pop(0)).encode())
+
+
+def answering(*answers):
+    made = gateway()
+    made._http = Canned(*answers)
+    made.now = lambda: NOW
+    return made
+
+
+def test_a_payment_that_failed_at_once_is_rejected_with_the_reason():
+    order = transaction_in("order_pix_waiting", gateway_response={"errors": [{"message": "Sem ambiente configurado"}]})
+    order["charges"][0]["status"] = order["status"] = "failed"
+    with pytest.raises(AdapterRejected, match="Sem ambiente configurado"):
+        answering(order).start(request(method="pix"), key="k")
+
+
+def test_a_boleto_still_being_registered_is_asked_for_again():
+    order = transaction_in("order_boleto_waiting", status="processing", line=None, pdf=None, url=None)
+    with pytest.raises(AdapterUnanswered, match="how to pay"):
+        answering(order).start(request(method="boleto"), key="k")
+
+
+@pytest.mark.parametrize("answer", [[], {}, "x", None, {"id": 5}])
+def test_an_answer_of_another_kind_is_none(answer):
+    for call in (
+        lambda: answering(answer).start(request(), key="k"),
+        lambda: answering(answer).fetch("or_1"),
+        lambda: answering(answer).find("P100017-1"),
+    ):
+        with pytest.raises(AdapterUnanswered):
+            call()
+
+
+def test_what_the_acquirer_refuses_is_rejected_although_the_answer_is_200():
+    held = document("order_card_held")
+    failed = transaction_in("order_card_held", status="with_error", acquirer_message="Erro na captura")["charges"][0]
+    payment = payment_of(held, CLOCKS)
+    with pytest.raises(AdapterRejected, match="Erro na captura"):
+        answering(held, failed).capture(payment, Decimal("30.00"), key="k")
+    failed["last_transaction"]["status"] = "error_on_voiding"
+    with pytest.raises(AdapterRejected, match="Erro na captura"):
+        answering(held, failed).void(payment, key="k")
+
+
+def test_a_refund_that_cannot_be_recognised_may_have_been_done():
+    paid = document("order_card_paid")
+    with pytest.raises(AdapterUnanswered, match="captured"):
+        answering(paid, paid["charges"][0]).refund(payment_of(paid, CLOCKS), Decimal("1.00"), key="k")
+
+
+def test_a_hold_is_given_back_and_its_page_closed_if_it_is_still_open():
+    held = document("order_card_held")
+    held["checkouts"][0]["status"] = "open"
+    void = {**held["charges"][0], "status": "canceled", "canceled_at": "2026-11-20T19:00:00Z"}
+    made = answering(held, void, {**held, "status": "canceled", "charges": [void]})
+    assert made.void(payment_of(held, CLOCKS), key="k").state == PaymentState.CANCELLED
+    assert [method for method, _path in made._http.sent] == ["GET", "DELETE", "PATCH"]
 
 
 # Options and messages
