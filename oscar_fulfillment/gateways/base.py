@@ -223,7 +223,7 @@ class Gateway:
 
 
 def money(value: Any) -> Decimal:
-    """A sum from the provider's text or number, in units of the currency, exactly. ``AdapterRejected`` if it is none."""
+    """A sum from the provider's text or number, in units of the currency. ``AdapterRejected`` if it is none."""
     try:
         found = Decimal(str(value))
     except ArithmeticError as error:

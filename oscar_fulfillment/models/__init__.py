@@ -3,12 +3,16 @@ from .history import StatusChange
 from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .payment import PaymentMethod
+from .provider_payment import PaymentOperation, ProviderPayment
 from .shipment import Shipment, ShipmentLine
+from .terms import CreditNote, FollowUp, PaymentTerms
 from .views import BulkJob, BulkJobItem, SavedView
 
 __all__ = [
     "BulkJob",
     "BulkJobItem",
+    "CreditNote",
+    "FollowUp",
     "Hold",
     "InboundMessage",
     "Invoice",
@@ -16,6 +20,9 @@ __all__ = [
     "OrderFulfillment",
     "OutboundMessage",
     "PaymentMethod",
+    "PaymentOperation",
+    "PaymentTerms",
+    "ProviderPayment",
     "QueueSignal",
     "SavedView",
     "Shipment",

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.functional import cached_property
@@ -32,6 +35,11 @@ class OrderFulfillment(Tracked):
         verbose_name=_("Payment method"),
         db_index=False,  # the composite index below begins with it
     )
+    # The method's policy when the order was placed: a later change of the method does not reach back.
+    ships_before_payment = models.BooleanField(_("Leaves before the money is in"), default=False, db_default=False)
+    completes_unpaid = models.BooleanField(_("Completed without the money"), default=False, db_default=False)
+    # The provider has the money and did not pay it out yet.
+    awaits_payout = models.BooleanField(_("Waits for the payout"), default=False, db_default=False)
     hold_count = models.PositiveSmallIntegerField(_("Open holds"), default=0)
     # Units that were short at release and still wait for goods.
     has_backorder = models.BooleanField(_("Waits for goods"), default=False)
@@ -57,6 +65,13 @@ class OrderFulfillment(Tracked):
         permissions = [
             ("approve_payment", _("Can approve payments")),
             ("override_payment", _("Can override a payment provider")),
+            ("capture_payment", _("Can capture and give back held payments")),
+            ("refund_payment", _("Can refund payments")),
+            ("edit_order", _("Can edit orders before they leave")),
+            ("extend_reservation", _("Can extend reservations")),
+            ("restore_order", _("Can restore cancelled orders")),
+            ("manage_payment_methods", _("Can change payment methods")),
+            ("import_statements", _("Can import bank statements and payouts")),
             ("cancel_order", _("Can cancel orders")),
             ("release_order", _("Can release orders")),
             ("invoice_order", _("Can invoice orders")),
@@ -85,6 +100,14 @@ class OrderFulfillment(Tracked):
             ),
             models.Index(
                 fields=["-placed_at", "-order"], name="fulfillment_backorder", condition=models.Q(has_backorder=True)
+            ),
+            models.Index(
+                fields=["shipping_status", "-placed_at", "-order"],
+                name="fulfillment_deferred",
+                condition=models.Q(ships_before_payment=True, payment_status="awaiting_payment"),
+            ),
+            models.Index(
+                fields=["-placed_at", "-order"], name="fulfillment_payout", condition=models.Q(awaits_payout=True)
             ),
             models.Index(fields=["-placed_at", "-order"], name="fulfillment_problem", condition=~models.Q(problem="")),
             # Prefixes: with these classes PostgreSQL uses one index for "equals" and for "begins with", in any locale.
@@ -119,6 +142,13 @@ class OrderFulfillment(Tracked):
     @property
     def shipping_tone(self) -> str:
         return self.flow_definition.tone("shipping", self.shipping_status)
+
+    def money_is_in(self, payment_status: str, fields: Mapping[str, Any]) -> bool:
+        """Whether nothing is missing for "completed" with this payment status; ``fields`` override columns."""
+        if fields.get("completes_unpaid", self.completes_unpaid):
+            return payment_status not in ("refunded", "cancelled")
+        waits = fields.get("awaits_payout", self.awaits_payout)
+        return payment_status in ("paid", "partially_refunded") and not waits
 
     def is_payable(self) -> bool:
         return self.payment_status in ("awaiting_payment", "authorized")
