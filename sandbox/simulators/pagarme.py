@@ -41,8 +41,8 @@ class Refusal(Exception):
 
 
 class PagarMe(Buyer):
-    """``now`` is the clock and may be replaced. ``hook_url``: where hooks go, "" for nowhere; in the environment
-    ``PAGARME_HOOK_URL``. ``next_refund``: "fails" or "pending" for the next refund that is asked for."""
+    """``now`` is the clock and may be replaced. ``hook_url``: where hooks go, "" for nowhere (set up once, as in their
+    dashboard); by default what the environment says as ``PAGARME_HOOK_URL``."""
 
     name, title = "pagarme", "Pagar.me"
 
@@ -60,7 +60,6 @@ class PagarMe(Buyer):
         self.hook_credentials = f"{hook_user}:{hook_password}"
         self.hook_url = hook_url or os.environ.get("PAGARME_HOOK_URL", "")
         self.now: Callable[[], datetime] = lambda: datetime.now(UTC)
-        self.next_refund = ""
 
     # Their books
 
@@ -160,7 +159,7 @@ class PagarMe(Buyer):
         def work(_body: Document) -> Document:
             found = [self.swept(order["id"]) for order in self.books.all("order", newest_first=True)]
             found = [order for order in found if not code or order["code"] == code]
-            size = int(request.args.get("size") or 10)
+            size = int(request.args.get("size", "10"))
             return {"data": found[:size], "paging": {"total": len(found)}}
 
         return self._api(request, work)
@@ -249,7 +248,7 @@ class PagarMe(Buyer):
             self.swept(payment_id)
             with self.books.change("order", payment_id) as order:
                 kinds = getattr(self, f"on_{decision}")(order)
-                if not kinds:
+                if kinds is None:
                     raise Conflict(f"this payment cannot: {decision.replace('_', ' ')}")
                 order["updated_at"] = at(self.now())
             order = self.swept(payment_id)
@@ -261,7 +260,9 @@ class PagarMe(Buyer):
 def _checked(body: Document) -> int:
     """The order's sum, if it may be made."""
     errors: dict[str, list[str]] = {}
-    items, customer, payments = body.get("items"), body.get("customer"), body.get("payments")
+    items: Any = body.get("items")
+    customer: Any = body.get("customer")
+    payments: Any = body.get("payments")
     if not items:
         errors["order.items"] = ["The items field is required"]
     if not customer or not customer.get("name"):
@@ -272,7 +273,7 @@ def _checked(body: Document) -> int:
         errors["order.code"] = ["The field code must be a string with a maximum length of 52."]
     if errors:
         raise Refusal(422, "The request is invalid.", errors)
-    amount = sum(int(item["amount"]) * int(item["quantity"]) for item in items)
+    amount: int = sum(int(item["amount"]) * int(item["quantity"]) for item in items)
     method = payments[0].get("payment_method")
     if method not in ("checkout", "pix", "boleto"):
         errors["order.payments[0].payment_method"] = ["The payment_method field is not supported here"]

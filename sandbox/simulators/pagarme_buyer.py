@@ -8,18 +8,18 @@ from datetime import datetime, timedelta
 from .pagarme_documents import Document, aged, at, charge_of, next_transaction, when
 from .payments import PaymentSimulator
 
+Kinds = tuple[str, ...] | None
+
 #: Long enough for what depends on days: a boleto's clearing, a hold.
 DAYS = timedelta(days=5, hours=1)
 
 
 class Buyer(PaymentSimulator):
-    """Each ``on_...`` changes the order and says which hooks tell of it; nothing for what is not possible."""
+    """Each ``on_...`` changes the order and says which hooks tell of it; None for what is not possible."""
 
-    decisions = (
-        "approve", "refuse_issuer", "refuse_antifraud", "review", "expire", "expire_hold", "pay_late", "pay_twice", "charge_back",
-    )  # fmt: skip
+    decisions = ("approve", "refuse_issuer", "refuse_antifraud", "review", "expire", "expire_hold", "pay_late",
+                 "pay_twice", "charge_back", "refuse_refund")  # fmt: skip
     now: Callable[[], datetime]
-    next_refund: str
 
     # The buyer and the issuer
 
@@ -40,10 +40,10 @@ class Buyer(PaymentSimulator):
             return None  # waits for the shop
         return charge
 
-    def on_approve(self, order: Document) -> tuple[str, ...]:
+    def on_approve(self, order: Document) -> Kinds:
         charge = self._waiting(order)
         if charge is None or self._overdue(charge):
-            return ()
+            return None
         if charge["payment_method"] == "credit_card":
             transaction = charge["last_transaction"]
             transaction["antifraud_response"] |= {"status": "approved", "score": "very_low"}
@@ -54,51 +54,62 @@ class Buyer(PaymentSimulator):
         self._paid(order, charge, charge["amount"])
         return ("charge.paid", "order.paid")
 
-    def on_refuse_issuer(self, order: Document) -> tuple[str, ...]:
+    def on_refuse_issuer(self, order: Document) -> Kinds:
         charge = self._waiting(order)
         if charge is None or charge["payment_method"] != "credit_card":
-            return ()
+            return None
         charge["last_transaction"]["antifraud_response"] = {}
         self._failed(order, charge, "not_authorized", "Transação não autorizada. Cartão sem limite.", "1016")
         return ("charge.payment_failed", "order.payment_failed")
 
-    def on_refuse_antifraud(self, order: Document) -> tuple[str, ...]:
+    def on_refuse_antifraud(self, order: Document) -> Kinds:
         charge = self._waiting(order)
         if charge is None or charge["payment_method"] != "credit_card":
-            return ()
+            return None
         self._failed(order, charge, "voided", "Transação reprovada pelo antifraude", "0000")
         charge["last_transaction"]["antifraud_response"] |= {"status": "reproved", "score": "very_high"}
         return ("charge.antifraud_reproved", "charge.payment_failed", "order.payment_failed")
 
-    def on_review(self, order: Document) -> tuple[str, ...]:
+    def on_review(self, order: Document) -> Kinds:
         charge = self._waiting(order)
         if charge is None or charge["payment_method"] != "credit_card":
-            return ()
+            return None
         charge["last_transaction"]["status"] = "authorized_pending_capture"
         charge["last_transaction"]["antifraud_response"] |= {"status": "manual", "score": "moderated"}
         return ("charge.antifraud_manual",)
 
-    def on_pay_late(self, order: Document) -> tuple[str, ...]:
+    def on_pay_late(self, order: Document) -> Kinds:
         charge = self._waiting(order)
         if charge is None or not self._overdue(charge):
-            return ()
+            return None
         self._paid(order, charge, charge["amount"])
         return ("charge.paid", "order.paid")
 
-    def on_pay_twice(self, order: Document) -> tuple[str, ...]:
+    def on_pay_twice(self, order: Document) -> Kinds:
         charge = (order.get("charges") or [{}])[-1]
         if charge.get("payment_method") != "boleto" or charge["status"] not in ("pending", "paid"):
-            return ()
+            return None
         self._paid(order, charge, 2 * charge["amount"], "overpaid")
         return ("charge.overpaid",)
 
-    def on_charge_back(self, order: Document) -> tuple[str, ...]:
+    def on_charge_back(self, order: Document) -> Kinds:
         charge = (order.get("charges") or [{}])[-1]
         if charge.get("payment_method") != "credit_card" or charge["status"] != "paid":
-            return ()
+            return None
         next_transaction(charge, self.now(), status="chargedback")
         charge["status"] = "chargedback"
         return ("charge.chargedback",)
+
+    def on_refuse_refund(self, order: Document) -> Kinds:
+        charge = (order.get("charges") or [{}])[-1]
+        if charge.get("payment_method") == "boleto" or charge.get("status") != "paid":
+            return None
+        self.let_refund(order["id"], "fails")
+        return ()
+
+    def let_refund(self, order_id: str, how: str) -> None:
+        """What the next refund of this order comes to: "fails", "pending" (see :meth:`settle_refund`), "" is done."""
+        self.books.put("next_refund", order_id, {"how": how})
 
     def underpay(self, order_id: str, cents: int) -> None:
         """A boleto is paid short (no page offers it: banks rarely let it happen)."""
@@ -107,13 +118,13 @@ class Buyer(PaymentSimulator):
 
     # The time
 
-    def on_expire(self, order: Document) -> tuple[str, ...]:
+    def on_expire(self, order: Document) -> Kinds:
         charge, checkout = (order.get("charges") or [None])[-1], (order.get("checkouts") or [{}])[-1]
         if charge is None and checkout.get("status") == "open":
             self._age(order, when(checkout["expires_at"]) - self.now() + timedelta(seconds=1))
             return ("checkout.canceled", "order.updated")  # a checkout does not name its order
         if charge is None or charge["status"] != "pending" or charge["payment_method"] == "credit_card":
-            return ()
+            return None
         transaction = charge["last_transaction"]
         if charge["payment_method"] == "pix":
             self._age(order, when(transaction["expires_at"]) - self.now() + timedelta(seconds=1))
@@ -121,11 +132,11 @@ class Buyer(PaymentSimulator):
         self._age(order, when(transaction["due_at"]) - self.now() + DAYS)
         return ("charge.updated",)
 
-    def on_expire_hold(self, order: Document) -> tuple[str, ...]:
+    def on_expire_hold(self, order: Document) -> Kinds:
         charge = (order.get("charges") or [{}])[-1]
         held = charge.get("last_transaction", {}).get("status") == "authorized_pending_capture"
         if not held or charge["status"] != "pending":
-            return ()
+            return None
         self._age(order, when(charge["last_transaction"]["created_at"]) - self.now() + DAYS)
         return ("charge.updated",)
 
@@ -172,7 +183,8 @@ class Buyer(PaymentSimulator):
 
     def give_back(self, order: Document, charge: Document, amount: int) -> None:
         """A refund, that may fail or take its time."""
-        how, self.next_refund = self.next_refund, ""
+        how = (self.books.get("next_refund", order["id"]) or {"how": ""})["how"]
+        self.let_refund(order["id"], "")
         if how == "fails":
             errors = {"code": "400", "errors": [{"message": "Saldo insuficiente para realizar o estorno"}]}
             next_transaction(

@@ -10,6 +10,7 @@ from urllib.parse import urlencode
 
 import pytest
 import urllib3
+from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from oscar_fulfillment.core.exceptions import (
     AdapterRejected,
@@ -240,6 +241,8 @@ def test_what_becomes_of_a_pix_and_a_boleto(shop, method, decisions, state, capt
         ("boleto", ["expire", "approve"]),
         ("boleto", ["pay_late"]),
         ("pix", ["approve", "charge_back"]),
+        ("pix", ["refuse_refund"]),
+        ("boleto", ["approve", "refuse_refund"]),
     ],
 )
 def test_what_cannot_happen_changes_nothing(shop, method, decisions):
@@ -345,7 +348,7 @@ def test_closing_what_is_refused_changes_nothing(shop):
 
 def test_a_refund_that_fails_says_why_and_gives_nothing(shop):
     payment, gateway = paid(shop, "pix"), shop.gateway()
-    shop.simulator.next_refund = "fails"
+    shop.decide(payment, "refuse_refund")
     refund = gateway.refund(payment, Decimal("30.00"), key="r")
     assert (refund.state, refund.amount, refund.key) == ("failed", 30, "r")
     assert "Saldo insuficiente" in refund.reason
@@ -357,7 +360,7 @@ def test_a_refund_that_fails_says_why_and_gives_nothing(shop):
 
 def test_a_refund_may_take_its_time(shop):
     payment, gateway = paid(shop), shop.gateway()
-    shop.simulator.next_refund = "pending"
+    shop.simulator.let_refund(payment.external_id, "pending")
     refund = gateway.refund(payment, Decimal("100.00"), key="r")
     assert refund.state == "pending"
     now = gateway.fetch(payment.external_id)
@@ -588,6 +591,15 @@ def test_a_hook_from_elsewhere_is_refused(shop):
 
 
 # The simulator as such
+
+
+def test_below_a_path_of_its_own_its_pages_are_there_too(shop, vendors):
+    vendors[1]["now"] = DispatcherMiddleware(shop.simulator, {"/pagarme": shop.simulator})
+    shop.url += "/pagarme"
+    payment = started(shop)
+    assert payment.redirect_url.startswith(f"{shop.url}/pay/or_")
+    assert press(payment.redirect_url, decision="approve").status == 303
+    assert shop.gateway().fetch(payment.external_id).captured == 100
 
 
 def test_the_books_survive_a_restart(tmp_path):
