@@ -11,7 +11,6 @@ import logging
 import secrets
 from collections.abc import Sequence
 from datetime import timedelta
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
@@ -29,7 +28,7 @@ from oscar_fulfillment.core.exceptions import (
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.gateways import gateways
-from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentRequest, PaymentState, RemotePayment
+from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState, RemotePayment
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, ProviderPayment
 
 from . import followups, payment_requests
@@ -232,6 +231,12 @@ def pays_online(method: PaymentMethod | None) -> bool:
 
 
 __all__ = [
-    "Decimal", "PaymentImpossible", "PaymentRequest", "begin_payment", "gateway_of", "pays_online",
-    "process_notification", "reconcile", "refresh_payment",
-]  # fmt: skip
+    "LIVE",
+    "PaymentImpossible",
+    "begin_payment",
+    "gateway_of",
+    "pays_online",
+    "process_notification",
+    "reconcile",
+    "refresh_payment",
+]
