@@ -58,10 +58,15 @@ def begin_payment(*, order: Any, actor: Actor, return_url: str, notification_url
     is asked for again under the same key. Raises :class:`PaymentImpossible` when there is nothing to pay or the
     provider said no, :class:`AdapterUnavailable` when it cannot be reached: the order stays as it is in both cases.
     """
-    payment = _open_payment(order, actor)
+    payment, is_new = _open_payment(order, actor)
     if payment.external_id:
         return payment
     gateway = gateway_of(payment)
+    # Begun before, and its answer lost: the provider may have forgotten the key since.
+    if not is_new and (remote := ask(gateway, payment)) is not None:
+        settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
+        payment.refresh_from_db()
+        return payment
     request = payment_requests.build_request(order, payment, return_url=return_url, notification_url=notification_url)
     try:
         remote = gateway.start(request, key=payment.reference)
@@ -73,13 +78,13 @@ def begin_payment(*, order: Any, actor: Actor, return_url: str, notification_url
     return payment
 
 
-def _open_payment(order: Any, actor: Actor) -> ProviderPayment:
-    """The payment that is open, else a new row; committed before the provider is called."""
+def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
+    """The payment that is open, else a new row (True); committed before the provider is called."""
     with transaction.atomic():
         fulfillment = lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))[0]
         found = fulfillment.provider_payments.filter(state__in=LIVE).order_by("-pk").first()
         if found is not None:
-            return found
+            return found, False
         method = fulfillment.payment_method
         if method is None or not method.is_run_by_provider:
             raise PaymentImpossible(_("This order is not paid online."))
@@ -117,7 +122,7 @@ def _open_payment(order: Any, actor: Actor) -> ProviderPayment:
             effect=effect,
             lock=True,
         )
-        return made[0]
+        return made[0], True
 
 
 def new_reference(order: Any) -> str:

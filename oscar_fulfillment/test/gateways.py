@@ -145,7 +145,9 @@ class FakeGateway(Gateway):
             self.effects.append(("void", payment.external_id, Decimal(0)))
         return self._answer(payment.external_id)
 
-    def refund(self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "") -> RemoteRefund:
+    def refund(
+        self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "", items: Sequence[Item] = ()
+    ) -> RemoteRefund:
         self._call("refund")
         if key not in self.keys:
             self._may_refuse()
