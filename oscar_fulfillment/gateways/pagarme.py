@@ -182,7 +182,9 @@ class PagarMe(Gateway):
             order = self._change("PATCH", path, {"status": "canceled"}, key)
         return self._payment(order)
 
-    def refund(self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "") -> RemoteRefund:
+    def refund(
+        self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "", items: Sequence[Item] = ()
+    ) -> RemoteRefund:
         order, cents = self._order(payment.external_id), self._cents(amount)
         now = self._payment(order)
         if Capability.REFUND not in METHODS.get(now.method, ("", frozenset()))[1]:
