@@ -29,7 +29,11 @@ def gateways(simulators: str) -> dict[str, Any]:
         },
         "pagarme": {
             "BACKEND": "oscar_fulfillment.gateways.pagarme.PagarMe",
-            "OPTIONS": {"base_url": f"{simulators}/pagarme/core/v5"},
+            "OPTIONS": {
+                "secret_key": pagarme.SECRET_KEY,
+                "webhook_credentials": [f"{pagarme.HOOK_USER}:{pagarme.HOOK_PASSWORD}"],
+                "base_url": f"{simulators}/pagarme/core/v5",
+            },
         },
         "datatrans": {
             "BACKEND": "oscar_fulfillment.gateways.datatrans.DatatransGateway",
