@@ -7,7 +7,7 @@ from typing import Any
 
 def gateways(simulators: str) -> dict[str, Any]:
     """The setting GATEWAYS, with each provider at its simulator."""
-    from .simulators import datatrans, mercadopago, yookassa
+    from .simulators import datatrans, mercadopago, pagarme, yookassa
 
     return {
         "yookassa": {
