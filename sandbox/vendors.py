@@ -7,7 +7,7 @@ from typing import Any
 
 def gateways(simulators: str) -> dict[str, Any]:
     """The setting GATEWAYS, with each provider at its simulator."""
-    from .simulators import datatrans, mercadopago, yookassa
+    from .simulators import datatrans, mercadopago, pagarme, yookassa
 
     return {
         "yookassa": {
@@ -29,7 +29,11 @@ def gateways(simulators: str) -> dict[str, Any]:
         },
         "pagarme": {
             "BACKEND": "oscar_fulfillment.gateways.pagarme.PagarMe",
-            "OPTIONS": {"base_url": f"{simulators}/pagarme/core/v5"},
+            "OPTIONS": {
+                "secret_key": pagarme.SECRET_KEY,
+                "webhook_credentials": [f"{pagarme.HOOK_USER}:{pagarme.HOOK_PASSWORD}"],
+                "base_url": f"{simulators}/pagarme/core/v5",
+            },
         },
         "datatrans": {
             "BACKEND": "oscar_fulfillment.gateways.datatrans.DatatransGateway",

@@ -57,8 +57,11 @@ def main() -> None:
 def tell_address(simulators: dict[str, Simulator], shop: str) -> None:
     """What a merchant enters in a vendor's back office: where notifications go (others get it with each payment)."""
     for name, simulator in simulators.items():
+        url = f"{shop}/fulfillment/webhooks/payments/{name}/"
         if hasattr(simulator, "configure"):
-            simulator.configure(f"{shop}/fulfillment/webhooks/payments/{name}/")
+            simulator.configure(url)
+        elif hasattr(simulator, "hook_url"):
+            simulator.hook_url = url
 
 
 if __name__ == "__main__":
