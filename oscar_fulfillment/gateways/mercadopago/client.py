@@ -35,6 +35,7 @@ from oscar_fulfillment.gateways.base import (
     Capability,
     Gateway,
     Hint,
+    Item,
     PaymentRequest,
     PaymentState,
     RemotePayment,
