@@ -26,7 +26,8 @@ def read(model: type[models.Model], related: tuple[str, ...], pks: Sequence[Any]
     sql, parts = _select(connection.alias, model, related, single, lock)
     with connection.cursor() as cursor:
         cursor.execute(sql, [pks[0] if single else list(pks)])
-        return [_build(connection, parts, row) for row in cursor.fetchall()]
+        shared: dict[Any, Any] = {}
+        return [_build(connection, parts, row, shared) for row in cursor.fetchall()]
 
 
 def _by_orm(model: type[models.Model], related: tuple[str, ...], pks: Sequence[Any], lock: bool) -> list[Any]:
@@ -47,7 +48,7 @@ def _is_plain(model: type[models.Model], related: tuple[str, ...]) -> bool:
 @cache
 def _select(
     alias: str, model: type[models.Model], related: tuple[str, ...], single: bool, lock: bool
-) -> tuple[str, list[tuple[str, Any, list[str], list[tuple[int, Any, Any]], int]]]:
+) -> tuple[str, list[tuple[Any, Any, list[str], list[tuple[int, Any, Any]], int]]]:
     connection = connections[alias]
     quote = connection.ops.quote_name
     pk: Any = model._meta.pk
@@ -63,7 +64,7 @@ def _select(
             for place, column in enumerate(columns)
             for converter in column.get_db_converters(connection)
         ]
-        parts.append((name, target, [column.attname for column in columns], converters, position))
+        parts.append((field, target, [column.attname for column in columns], converters, position))
         position += len(columns)
         if name:
             joins.append(
@@ -78,16 +79,22 @@ def _select(
     return sql, parts
 
 
-def _build(connection: BaseDatabaseWrapper, parts: Any, row: Any) -> Any:
+def _build(connection: BaseDatabaseWrapper, parts: Any, row: Any, shared: dict[Any, Any]) -> Any:
+    """``shared``: the objects that others of this read point to already (a payment method stands beside many)."""
     built: Any = None
-    for name, target, attributes, converters, start in parts:
-        values = list(row[start : start + len(attributes)])
-        for place, converter, column in converters:
-            values[place] = converter(values[place], column, connection)
-        if not name:
-            built = target.from_db(connection.alias, attributes, values)
+    for field, target, attributes, converters, start in parts:
+        pointer = getattr(built, field.attname) if field else None
+        found = shared.get((target, pointer))
+        if found is None and (field is None or pointer is not None):
+            values = list(row[start : start + len(attributes)])
+            for place, converter, column in converters:
+                values[place] = converter(values[place], column, connection)
+            found = target.from_db(connection.alias, attributes, values)
+        if field is None:
+            built = found
             continue
-        field = built._meta.get_field(name)
-        found = target.from_db(connection.alias, attributes, values) if getattr(built, field.attname) else None
-        setattr(built, name, found) if found is not None else built._state.fields_cache.__setitem__(name, None)
+        shared[target, pointer] = found
+        built._state.fields_cache[field.name] = found
+        if field.one_to_one and found is not None:
+            found._state.fields_cache[field.remote_field.cache_name] = built
     return built
