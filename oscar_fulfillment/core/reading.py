@@ -14,28 +14,31 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
-def read(model: type[models.Model], related: tuple[str, ...], pks: Sequence[Any], *, lock: bool) -> list[Any]:
-    """The objects of these keys, sorted by key, with the objects they point to by the foreign keys ``related``.
+def read(
+    model: type[models.Model], related: tuple[str, ...], keys: Sequence[Any], *, lock: bool = False, by: str = "pk"
+) -> list[Any]:
+    """The objects of these keys, sorted by primary key, with the objects they point to by the foreign keys ``related``.
 
-    ``lock`` holds the rows of ``model`` (not those of the others) to the end of the transaction.
+    ``lock`` holds the rows of ``model`` (not those of the others) to the end of the transaction. ``by``: another unique
+    column to find them by.
     """
     connection = connections[router.db_for_write(model)]
     if connection.vendor != "postgresql" or not _is_plain(model, related):
-        return _by_orm(model, related, pks, lock)
-    single = len(pks) == 1
-    sql, parts = _select(connection.alias, model, related, single, lock)
+        return _by_orm(model, related, keys, lock, by)
+    single = len(keys) == 1
+    sql, parts = _select(connection.alias, model, related, single, lock, by)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [pks[0] if single else list(pks)])
+        cursor.execute(sql, [keys[0] if single else list(keys)])
         shared: dict[Any, Any] = {}
         return [_build(connection, parts, row, shared) for row in cursor.fetchall()]
 
 
-def _by_orm(model: type[models.Model], related: tuple[str, ...], pks: Sequence[Any], lock: bool) -> list[Any]:
+def _by_orm(model: type[models.Model], related: tuple[str, ...], keys: Sequence[Any], lock: bool, by: str) -> list[Any]:
     # The writer's database: a replica may lag behind the version that the step compares.
     rows = model._default_manager.using(router.db_for_write(model)).select_related(*related)
     if lock:
         rows = rows.select_for_update(of=("self",))
-    return list(rows.filter(pk__in=pks).order_by("pk"))
+    return list(rows.filter(**{f"{by}__in": keys}).order_by("pk"))
 
 
 @cache
@@ -47,7 +50,7 @@ def _is_plain(model: type[models.Model], related: tuple[str, ...]) -> bool:
 
 @cache
 def _select(
-    alias: str, model: type[models.Model], related: tuple[str, ...], single: bool, lock: bool
+    alias: str, model: type[models.Model], related: tuple[str, ...], single: bool, lock: bool, by: str
 ) -> tuple[str, list[tuple[Any, Any, list[str], list[tuple[int, Any, Any]], int]]]:
     connection = connections[alias]
     quote = connection.ops.quote_name
@@ -71,10 +74,11 @@ def _select(
                 f"LEFT JOIN {quote(target._meta.db_table)} AS {table} "
                 f"ON t0.{quote(field.column)} = {table}.{quote(field.target_field.column)}"
             )
-    key = quote(pk.column)
+    column: Any = pk if by == "pk" else model._meta.get_field(by)
+    wanted = "%s" if single else f"ANY(%s) ORDER BY t0.{quote(pk.column)}"
     sql = (
         f"SELECT {', '.join(picks)} FROM {quote(model._meta.db_table)} AS t0 {' '.join(joins)} "  # noqa: S608
-        f"WHERE t0.{key} = {'%s' if single else f'ANY(%s) ORDER BY t0.{key}'}{' FOR UPDATE OF t0' if lock else ''}"
+        f"WHERE t0.{quote(column.column)} = {wanted}{' FOR UPDATE OF t0' if lock else ''}"
     )
     return sql, parts
 
