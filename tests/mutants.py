@@ -44,6 +44,7 @@ MODULES = {
     "guards": _RULES,
     "core.transitions": _STEPS,
     "core.heads": _STEPS,
+    "core.rows": ("tests/unit/test_rows.py", *_STEPS),
     "core.reading": _STEPS,
     "core.history": _STEPS,
     "core.models": _STEPS,
