@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +25,15 @@ PLACE_KEYS = frozenset({"after", "before", "last", "view", "response_format"})
 NEWEST, OLDEST = "newest", "oldest"
 _DAMAGED = _("This link to a page of the list is damaged. Start at the first page.")
 _DAYS = [MinValueValidator(datetime.date(1970, 1, 2)), MaxValueValidator(datetime.date(9998, 12, 31))]
+
+
+class _Shared(dict[str, forms.Field]):
+    """Fields that all forms of the process share: nothing in them depends on the request. Django copies each of them
+    for each form, which takes longer than reading the query string.
+    """
+
+    def __deepcopy__(self, memo: Any) -> _Shared:
+        return _Shared(self)
 
 
 class FilterForm(forms.Form):
@@ -74,10 +84,15 @@ class FilterForm(forms.Form):
         self.queues = queues
         self.hits = hits or Hits()
         self.methods = {method.code: method for method in methods}
-        self.fields["payment"].choices = order_selectors.status_choices("payment")  # type: ignore[attr-defined]
-        self.fields["shipping"].choices = order_selectors.status_choices("shipping")  # type: ignore[attr-defined]
-        self.fields["method"].choices = [(method.code, method.name) for method in methods]  # type: ignore[attr-defined]
-        self.fields["flow"].choices = order_selectors.flow_choices()  # type: ignore[attr-defined]
+        offered = {
+            "payment": order_selectors.status_choices("payment"),
+            "shipping": order_selectors.status_choices("shipping"),
+            "method": [(method.code, method.name) for method in methods],
+            "flow": order_selectors.flow_choices(),
+        }
+        for key, choices in offered.items():
+            self.fields[key] = field = deepcopy(self.fields[key])
+            field.choices = choices  # type: ignore[attr-defined]
 
     def clean_queue(self) -> str:
         value = self.cleaned_data["queue"] or ALL
@@ -230,6 +245,9 @@ class FilterForm(forms.Form):
         elif key in self.OSCAR_FILTERS or key.startswith("date_"):
             return describe(key)
         return f"{self.fields[key].label}: {value}"
+
+
+FilterForm.base_fields = _Shared(FilterForm.base_fields)
 
 
 def _midnight(day: datetime.date) -> datetime.datetime:

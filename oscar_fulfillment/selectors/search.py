@@ -82,7 +82,7 @@ def exact(typed: str, base: QuerySet[OrderFulfillment]) -> QuerySet[Any]:
 
 
 def lookups(texts: Iterable[str]) -> Iterator[QuerySet[Any]]:
-    """Small queries of (tag, pk, typed text, found text, "") for :func:`scans.read_together`."""
+    """Small queries of (tag, pk, typed text, found text, "") for :func:`scans.read_parts`."""
     string = CharField()
     StockRecord = get_model("partner", "StockRecord")
     for typed in texts:
