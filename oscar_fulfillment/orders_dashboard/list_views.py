@@ -21,8 +21,8 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
-from oscar_fulfillment.selectors.queues import ALL, queue_counts
-from oscar_fulfillment.selectors.scans import capped_counts, count_part, read_page
+from oscar_fulfillment.selectors.queues import ALL, count_queues
+from oscar_fulfillment.selectors.scans import count_part, read_page
 from oscar_fulfillment.services import bulk, oscar_bridge
 
 from .export_views import export_response
@@ -95,10 +95,8 @@ class FulfillmentOrderListMixin:
             "rows": [],
         }
         cap = settings.CAPPED_COUNT
-        wanted = queue_counts(found.offer.manual_methods, found.base, cap)
-        if narrowed:
-            wanted = [*wanted, count_part(_HERE, found.queries, cap)]
-        counts = capped_counts(wanted)
+        here = [count_part(_HERE, found.queries, cap)] if narrowed else []
+        counts = count_queues(found.offer.manual_methods, found.base, cap, here)
         context["tabs"] = [
             {"name": name, "label": each.label, "count": count_text(counts[name]), "hint": each.hint,
              "is_current": is_valid and name == queue.name, "url": url if name == ALL else f"{url}?queue={name}"}

@@ -20,7 +20,7 @@ from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, router
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
 from oscar_fulfillment.models import OrderFulfillment
@@ -123,6 +123,14 @@ def read_parts(parts: Sequence[Part]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
+def _any_of(parts: Sequence[Part], tail: str) -> Part:
+    """Ones, as many as the parts have rows together. Plain SELECTs: SQLite takes no ordered SELECT in parentheses."""
+    if not parts:
+        return "SELECT 1 WHERE 1 = 0", ()
+    text = " UNION ALL ".join(f"SELECT 1 FROM ({sql}) AS w{i}" for i, (sql, _params) in enumerate(parts))  # noqa: S608
+    return f"{text} {tail}", tuple(value for _sql_text, values in parts for value in values)
+
+
 def page_ids(
     queries: Sequence[QuerySet[OrderFulfillment]],
     limit: int,
@@ -139,12 +147,10 @@ def page_ids(
         )
         # The first condition bounds the walk along the index, the second drops ties.
         queries = [query.filter(**{f"placed_at__{lookup}e": after.placed_at}).filter(behind) for query in queries]
-    ordered = [
-        query.order_by(f"{sign}placed_at", f"{sign}order_id").values_list("placed_at", "order_id")[:limit]
-        for query in queries
-    ]
-    if len(ordered) == 1 and (only := _sql(ordered[0])) is not None:
-        return RawSQL(f"SELECT order_id FROM ({only[0]}) AS walk", only[1])  # noqa: S608, S611
+    ordered = [query.order_by(f"{sign}placed_at", f"{sign}order_id")[:limit] for query in queries]
+    if len(ordered) == 1 and (only := _sql(ordered[0].values_list("order_id"))) is not None:
+        return RawSQL(*only)  # noqa: S611
+    ordered = [query.values_list("placed_at", "order_id") for query in ordered]
     tail = f"ORDER BY placed_at {word}, order_id {word} LIMIT {int(limit)}"
     return RawSQL(*_merged(ordered, tail, "order_id", distinct))  # noqa: S611
 
@@ -207,10 +213,9 @@ def _rows_sql(alias: str, columns: tuple[str, ...]) -> tuple[str, str] | None:
 
 def count_part(name: str, queries: Iterable[QuerySet[OrderFulfillment]], cap: int) -> Part:
     """The count of one list, for :func:`capped_counts`. Building it costs more than running it: keep it."""
-    limited = [
-        query.order_by("-placed_at", "-order_id").values_list("placed_at", "order_id")[: cap + 1] for query in queries
-    ]
-    inner, values = _merged(limited, f"LIMIT {cap + 1}", "order_id", False)
+    # Each walk stops by itself; the order makes it follow the index.
+    parts = parts_of(query.order_by("-placed_at", "-order_id").values_list(Value(1))[: cap + 1] for query in queries)
+    inner, values = parts[0] if len(parts) == 1 else _any_of(parts, f"LIMIT {cap + 1}")
     return f"SELECT %s AS name, COUNT(*) AS orders FROM ({inner}) AS counted", (name, *values)  # noqa: S608
 
 

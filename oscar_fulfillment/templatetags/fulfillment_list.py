@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from threading import Lock
 from typing import Any
 
 from django import template
@@ -14,8 +15,9 @@ from oscar_fulfillment.orders_dashboard import list_rows
 
 register = template.Library()
 
-#: So many pieces of pages are kept; then it begins anew.
+#: So many pieces of pages are kept; the oldest goes first.
 MAX_KEPT = 512
+_writing = Lock()
 
 register.simple_tag(list_rows.rows_html, name="order_rows")
 
@@ -34,9 +36,11 @@ class KeptNode(template.Node):
         key = (self, get_language(), *(expression.resolve(context) for expression in self.keys))
         piece = self.pieces.get(key)
         if piece is None:
-            if len(self.pieces) >= MAX_KEPT:
-                self.pieces.clear()
-            piece = self.pieces[key] = mark_safe(self.nodelist.render(context))  # noqa: S308 - was rendered
+            piece = mark_safe(self.nodelist.render(context))  # noqa: S308 - was rendered
+            with _writing:
+                if len(self.pieces) >= MAX_KEPT:
+                    self.pieces.pop(next(iter(self.pieces)))
+                self.pieces[key] = piece
         return piece
 
 
