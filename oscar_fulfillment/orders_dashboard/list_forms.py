@@ -185,7 +185,7 @@ class FilterForm(forms.Form):
         if data["order_number"]:
             yield [Q(number__startswith=text) for text in {data["order_number"], data["order_number"].upper()}]
         if data["name"]:
-            yield name(data["name"])
+            yield name(data["name"], self.hits)
         if data["partner_sku"]:
             yield sku(data["partner_sku"], self.hits)
         if data["upc"]:
