@@ -17,6 +17,7 @@ from oscar_fulfillment.selectors.totals import all_time
 #: Seconds for which figures are kept that no index answers (baskets, alerts, new accounts). The page reloads itself as
 #: often.
 KEPT_FOR = 300
+_KEY = "oscar_fulfillment.index.1"
 
 
 class FulfillmentIndexMixin:
@@ -56,8 +57,15 @@ class FulfillmentIndexMixin:
                 .order_by("offer_type")
             ),
             "total_vouchers": self.get_active_vouchers().count(),  # type: ignore[attr-defined]
-            **cache.get_or_set("oscar_fulfillment.index.1", _slow_figures, KEPT_FOR),
+            **_kept_figures(),
         }
+
+
+def _kept_figures() -> dict[str, int]:
+    found = cache.get(_KEY)
+    if found is None:
+        cache.set(_KEY, found := _slow_figures(), KEPT_FOR)
+    return found
 
 
 def _slow_figures() -> dict[str, int]:

@@ -37,7 +37,7 @@ def money(value: Any, code: str, language: str | None = None) -> str:
 def _shape(language: str | None, code: str, whole: int, fraction: int) -> str:
     """How Babel writes an amount of so many digits, with ``%s`` for each digit; empty when it rounds or adds some."""
     ones, twos = (currency(Decimal(f"{digit * whole}.{digit * fraction}"), code) for digit in "12")
-    if ones.count("1") != whole + fraction or ones.replace("1", "2") != twos or "2" in ones:
+    if ones.replace("1", "2") != twos or sum(c.isdigit() for c in ones) != whole + fraction or "2" in ones:
         return ""
     return ones.replace("%", "%%").replace("1", "%s")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
+from functools import cached_property
 from typing import Any
 from urllib.parse import urlencode
 
@@ -205,6 +206,10 @@ class FilterForm(forms.Form):
 
     def pairs(self) -> list[tuple[str, str]]:
         """What is asked for as (key, value) pairs, without the place in the list: for links and saved views."""
+        return self._pairs
+
+    @cached_property
+    def _pairs(self) -> list[tuple[str, str]]:
         found = []
         for key in self.fields:
             if key in PLACE_KEYS or self._default(key):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from html import escape
 from typing import Any
 from urllib.parse import quote
@@ -37,8 +37,8 @@ _ROW = """<tr>
 """  # noqa: E501
 
 
-def present_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Words, colours, money and times of each row, in the reader's language."""
+def present_rows(rows: Iterable[dict[str, Any]], methods: Mapping[int, str]) -> list[dict[str, Any]]:
+    """Words, colours, money and times of each row, in the reader's language; ``methods`` are names by id."""
     badges: dict[tuple[str, str, str], SafeString] = {}
     names = {"payment": _("Payment"), "shipping": _("Shipping")}
 
@@ -68,7 +68,7 @@ def present_rows(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
                 "placed": moment(placed),
                 "placed_iso": placed.isoformat(timespec="minutes"),
                 "total": money(row["order__total_incl_tax"], row["order__currency"], language),
-                "method": row["payment_method__name"] or "",
+                "method": methods.get(row["payment_method_id"], ""),
                 "payment": badge(row["flow"], "payment", row["payment_status"]),
                 "shipping": badge(row["flow"], "shipping", row["shipping_status"]),
                 "marks": _marks(row),

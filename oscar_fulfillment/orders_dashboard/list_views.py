@@ -23,6 +23,7 @@ from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.queues import ALL, count_queues
 from oscar_fulfillment.selectors.scans import count_part, read_page
+from oscar_fulfillment.selectors.search import MAX_QUERY
 from oscar_fulfillment.services import bulk, oscar_bridge
 
 from .export_views import export_response
@@ -74,6 +75,7 @@ class FulfillmentOrderListMixin:
         url = reverse("dashboard:order-list")
         context: dict[str, Any] = {
             "form": form,
+            "search_text": request.GET.get("q", "")[:MAX_QUERY],
             "filters": SimpleLazyObject(self._filter_values),
             "errors": shown_errors,
             "has_errors": bool(shown_errors),
@@ -110,7 +112,7 @@ class FulfillmentOrderListMixin:
         )  # fmt: skip
         count = counts[_HERE if narrowed else queue.name]
         context |= {
-            "rows": present_rows(page.rows),
+            "rows": present_rows(page.rows, {method.pk: method.name for method in found.offer.methods}),
             "count": count_text(count),
             "count_phrase": self._count_phrase(count),
             "several_pages": page.has_previous or page.has_next,

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import cache, reduce
+from functools import cache, lru_cache, reduce
 from itertools import product
 from math import prod
 from typing import Any
@@ -150,15 +150,15 @@ def page_ids(
     ordered = [query.order_by(f"{sign}placed_at", f"{sign}order_id")[:limit] for query in queries]
     if len(ordered) == 1 and (only := _sql(ordered[0].values_list("order_id"))) is not None:
         return RawSQL(*only)  # noqa: S611
-    ordered = [query.values_list("placed_at", "order_id") for query in ordered]
     tail = f"ORDER BY placed_at {word}, order_id {word} LIMIT {int(limit)}"
-    return RawSQL(*_merged(ordered, tail, "order_id", distinct))  # noqa: S611
+    keyed = (query.values_list("placed_at", "order_id") for query in ordered)
+    return RawSQL(*_merged(keyed, tail, "order_id", distinct))  # noqa: S611
 
 
 #: What a row of the list shows.
 COLUMNS = (
     "order_id", "number", "flow", "payment_status", "shipping_status", "hold_count", "has_backorder", "problem",
-    "placed_at", "customer_name", "email", "payment_method__name", "order__currency", "order__total_incl_tax",
+    "placed_at", "customer_name", "email", "payment_method_id", "order__currency", "order__total_incl_tax",
 )  # fmt: skip
 
 
@@ -223,8 +223,19 @@ def capped_counts(parts: Sequence[Part]) -> dict[str, int]:
     """How many orders each list holds, at most its cap + 1 ("more than cap"), all in one statement."""
     if not parts:
         return {}
-    with connections[_alias()].cursor() as cursor:
-        cursor.execute(
-            " UNION ALL ".join(sql for sql, _params in parts), [value for _sql, params in parts for value in params]
-        )
+    alias = _alias()
+    params: list[Any] | None
+    if connections[alias].vendor == "postgresql":
+        texts, params = [_literal(alias, part) for part in parts], None
+    else:
+        texts, params = [sql for sql, _params in parts], [value for _sql, values in parts for value in values]
+    with connections[alias].cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(texts), params)
         return dict(cursor.fetchall())
+
+
+@lru_cache(maxsize=512)
+def _literal(alias: str, part: Part) -> str:
+    """The part with its values in it, quoted by the database's driver, which else looks through all of it each time."""
+    text = connections[alias].ops.compose_sql(*part)  # type: ignore[attr-defined]
+    return text.decode() if isinstance(text, bytes) else text

@@ -17,9 +17,10 @@ from oscar.core.loading import get_model
 
 from oscar_fulfillment.flows import get_flow
 from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment
-from oscar_fulfillment.selectors.scans import read_page
+from oscar_fulfillment.selectors.scans import COLUMNS, read_page
 
 CHUNK = 1000
+_COLUMNS = (*COLUMNS, "payment_method__name")
 
 #: A spreadsheet takes a cell that begins like this for a formula, and runs it.
 _FORMULA = frozenset("=+-@\t\r\n")
@@ -62,7 +63,9 @@ def stream_orders(
         yield "\ufeff" + writer.writerow(header())
         after = None
         while True:
-            page = read_page(queries, chunk, after=after, newest_first=newest_first, distinct=distinct)
+            page = read_page(
+                queries, chunk, after=after, newest_first=newest_first, distinct=distinct, columns=_COLUMNS
+            )
             if page.rows:
                 yield "".join(writer.writerow(row) for row in _cells(page.rows, words))
             if not page.has_next:
