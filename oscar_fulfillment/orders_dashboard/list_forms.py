@@ -5,7 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
 from copy import deepcopy
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -35,6 +35,14 @@ class _Shared(dict[str, forms.Field]):
 
     def __deepcopy__(self, memo: Any) -> _Shared:
         return _Shared(self)
+
+
+@lru_cache(maxsize=64)
+def _choice(declared: forms.Field, choices: tuple[tuple[str, Any], ...]) -> forms.Field:
+    """The declared field with these choices, the same for all forms too."""
+    field = deepcopy(declared)
+    field.choices = list(choices)  # type: ignore[attr-defined]
+    return field
 
 
 class FilterForm(forms.Form):
@@ -88,12 +96,10 @@ class FilterForm(forms.Form):
         offered = {
             "payment": order_selectors.status_choices("payment"),
             "shipping": order_selectors.status_choices("shipping"),
-            "method": [(method.code, method.name) for method in methods],
+            "method": tuple((method.code, method.name) for method in methods),
             "flow": order_selectors.flow_choices(),
         }
-        for key, choices in offered.items():
-            self.fields[key] = field = deepcopy(self.fields[key])
-            field.choices = choices  # type: ignore[attr-defined]
+        self.fields |= {key: _choice(self.fields[key], choices) for key, choices in offered.items()}
 
     def clean_queue(self) -> str:
         value = self.cleaned_data["queue"] or ALL

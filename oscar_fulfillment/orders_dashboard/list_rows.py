@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from html import escape
 from typing import Any
 from urllib.parse import quote
 
 from django.conf import settings as django_settings
+from django.core.signals import setting_changed
 from django.urls import reverse
 from django.utils import formats, timezone
 from django.utils.html import format_html
@@ -24,33 +26,9 @@ from .list_formats import moments, money
 _ANY_NUMBER = "0any-number0"
 _SAFE = "!$&'()*+,;=/~:@"
 
-#: A row of the table. Fifty rows by the template engine take longer than everything else of the page together.
-_ROW = """<tr>
-<td class="ff-table__check"><input type="checkbox" name="selected_order" class="selected_order" value="{id}" aria-label="{choose} {number}"></td>
-<th scope="row"><a href="{url}">{number}</a></th>
-<td><time datetime="{placed_iso}">{placed}</time></td>
-<td>{customer}{email}</td>
-<td>{payment}{method}</td>
-<td>{shipping}{marks}</td>
-<td class="ff-num">{total}</td>
-</tr>
-"""  # noqa: E501
-
 
 def present_rows(rows: Iterable[dict[str, Any]], methods: Mapping[int, str]) -> list[dict[str, Any]]:
     """Words, colours, money and times of each row, in the reader's language; ``methods`` are names by id."""
-    badges: dict[tuple[str, str, str], SafeString] = {}
-    names = {"payment": _("Payment"), "shipping": _("Shipping")}
-
-    def badge(flow_name: str, machine: str, state: str) -> SafeString:
-        key = (flow_name, machine, state)
-        if key not in badges:
-            flow = get_flow(flow_name)
-            word = _badge(flow.machines[machine].label(state), flow.tone(machine, state))
-            # The name of the column, for screens where a row is a card.
-            badges[key] = format_html('<span class="ff-label">{}</span>{}', names[machine], word)
-        return badges[key]
-
     found = []
     # One look at the URL patterns for all rows; the number is quoted as ``reverse`` does.
     address = reverse("dashboard:order-detail", kwargs={"number": _ANY_NUMBER})
@@ -69,8 +47,8 @@ def present_rows(rows: Iterable[dict[str, Any]], methods: Mapping[int, str]) -> 
                 "placed_iso": placed.isoformat(timespec="minutes"),
                 "total": money(row["order__total_incl_tax"], row["order__currency"], language),
                 "method": methods.get(row["payment_method_id"], ""),
-                "payment": badge(row["flow"], "payment", row["payment_status"]),
-                "shipping": badge(row["flow"], "shipping", row["shipping_status"]),
+                "payment": _status(language, row["flow"], "payment", row["payment_status"]),
+                "shipping": _status(language, row["flow"], "shipping", row["shipping_status"]),
                 "marks": _marks(row),
             }
         )
@@ -78,34 +56,38 @@ def present_rows(rows: Iterable[dict[str, Any]], methods: Mapping[int, str]) -> 
 
 
 def rows_html(rows: Iterable[dict[str, Any]]) -> SafeString:
-    """The ``<tr>`` of each row of :func:`present_rows`."""
+    """The ``<tr>`` of each row of :func:`present_rows`. Fifty rows by the template engine take longer than everything
+    else of the page together.
+    """
     choose = escape(_("Choose order"))
-    return mark_safe(  # noqa: S308 - every text is escaped here, every badge was
-        "".join(
-            [
-                _ROW.format(
-                    id=row["id"],
-                    choose=choose,
-                    number=escape(row["number"]),
-                    url=escape(row["url"]),
-                    placed_iso=row["placed_iso"],
-                    placed=escape(row["placed"]),
-                    customer=escape(row["customer"]),
-                    email=_small(row["email"]),
-                    payment=row["payment"],
-                    method=_small(row["method"]),
-                    shipping=row["shipping"],
-                    marks="".join([f" {mark}" for mark in row["marks"]]),
-                    total=escape(row["total"]),
-                )
-                for row in rows
-            ]
-        )
+    return mark_safe("".join([_row_html(row, choose) for row in rows]))  # noqa: S308 - every text is escaped, see there
+
+
+def _row_html(row: dict[str, Any], choose: str) -> str:
+    number = escape(row["number"])
+    check = f'<input type="checkbox" name="selected_order" class="selected_order" value="{row["id"]}"'
+    return (
+        f'<tr>\n<td class="ff-table__check">{check} aria-label="{choose} {number}"></td>\n'
+        f'<th scope="row"><a href="{escape(row["url"])}">{number}</a></th>\n'
+        f'<td><time datetime="{row["placed_iso"]}">{escape(row["placed"])}</time></td>\n'
+        f"<td>{escape(row['customer'])}{_small(row['email'])}</td>\n"
+        f"<td>{row['payment']}{_small(row['method'])}</td>\n"
+        f"<td>{row['shipping']}{''.join([f' {mark}' for mark in row['marks']])}</td>\n"
+        f'<td class="ff-num">{escape(row["total"])}</td>\n</tr>\n'
     )
 
 
 def _small(text: str) -> str:
     return f"<small>{escape(text)}</small>" if text else ""
+
+
+@lru_cache(maxsize=1024)
+def _status(language: str | None, flow_name: str, machine: str, state: str) -> SafeString:
+    """A status in the active language, with the name of its column for screens where a row is a card."""
+    flow = get_flow(flow_name)
+    column = _("Payment") if machine == "payment" else _("Shipping")
+    badge = _badge(flow.machines[machine].label(state), flow.tone(machine, state))
+    return format_html('<span class="ff-label">{}</span>{}', column, badge)
 
 
 def _badge(text: Any, tone: str, more: str = "") -> SafeString:
@@ -131,3 +113,11 @@ def count_text(count: int, cap: int | None = -1) -> str:
     # Below a thousand there is nothing to group.
     text = str(shown) if 0 <= shown < 1000 else formats.number_format(shown, force_grouping=True)
     return f"{text}+" if cap is not None and count > cap else text
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "OSCAR_FULFILLMENT":
+        _status.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -121,14 +121,14 @@ def _offered(user_pk: Any) -> list[Part]:
     return parts_of([methods, views])
 
 
-def flow_choices() -> list[tuple[str, Any]]:
+def flow_choices() -> tuple[tuple[str, Any], ...]:
     """The shop's flows, in words."""
     from oscar_fulfillment.flows import flows
 
-    return [(name, flow.label) for name, flow in flows().items()]
+    return tuple((name, flow.label) for name, flow in flows().items())
 
 
-def status_choices(machine: str) -> list[tuple[str, Any]]:
+def status_choices(machine: str) -> tuple[tuple[str, str], ...]:
     """Every state of this machine in any of the shop's flows, in the words of the flow that has it first.
 
     A state that reads differently in several flows shows all its words.
@@ -137,7 +137,7 @@ def status_choices(machine: str) -> list[tuple[str, Any]]:
 
 
 @lru_cache(maxsize=64)
-def _status_words(machine: str, language: str | None) -> list[tuple[str, Any]]:
+def _status_words(machine: str, language: str | None) -> tuple[tuple[str, str], ...]:
     from oscar_fulfillment.flows import flows
 
     labels: dict[str, list[str]] = {}
@@ -146,7 +146,7 @@ def _status_words(machine: str, language: str | None) -> list[tuple[str, Any]]:
             words = labels.setdefault(name, [])
             if str(state.label) not in words:
                 words.append(str(state.label))
-    return [(name, " / ".join(words)) for name, words in labels.items()]
+    return tuple((name, " / ".join(words)) for name, words in labels.items())
 
 
 def _forget(*, setting: str, **kwargs: Any) -> None:
