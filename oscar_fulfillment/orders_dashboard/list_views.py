@@ -21,7 +21,7 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
-from oscar_fulfillment.selectors.queues import ALL, count_queues
+from oscar_fulfillment.selectors.queues import ALL, count_queues, queue_start
 from oscar_fulfillment.selectors.scans import count_part, read_page
 from oscar_fulfillment.selectors.search import MAX_QUERY
 from oscar_fulfillment.services import bulk, oscar_bridge
@@ -106,9 +106,13 @@ class FulfillmentOrderListMixin:
         ]  # fmt: skip
         if not is_valid:
             return context
+        size, methods = settings.PAGE_SIZE, found.offer.manual_methods
+        start = None
+        if not narrowed:
+            start = queue_start(methods, queue.name, found.base, size + 1, newest_first=form.newest_first)
         page = read_page(
-            found.queries, settings.PAGE_SIZE, after=data["after"], before=data["before"], last=bool(data["last"]),
-            newest_first=form.newest_first, distinct=form.overlaps,
+            found.queries, size, after=data["after"], before=data["before"], last=bool(data["last"]),
+            newest_first=form.newest_first, distinct=form.overlaps, start=start,
         )  # fmt: skip
         count = counts[_HERE if narrowed else queue.name]
         context |= {

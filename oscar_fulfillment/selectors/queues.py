@@ -11,13 +11,14 @@ from typing import Any
 
 from django.core.signals import setting_changed
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy as pgettext
 
 from oscar_fulfillment.flows import Flow, flows
 from oscar_fulfillment.models import OrderFulfillment
 
-from .scans import Alternatives, Part, capped_counts, count_part
+from .scans import Alternatives, Part, capped_counts, count_part, page_ids, walks
 
 ALL = "all"
 
@@ -109,6 +110,19 @@ def _whole_counts(methods: tuple[int, ...], cap: int) -> dict[str, Part]:
     return _counts(methods, OrderFulfillment._default_manager.all(), cap)
 
 
+def queue_start(
+    manual_methods: Iterable[int], name: str, base: QuerySet[OrderFulfillment], limit: int, *, newest_first: bool
+) -> RawSQL | None:
+    """The ids of the first orders of a queue, for :func:`scans.read_page`; None unless this person sees everything."""
+    return None if base.query.where else _start(tuple(sorted(manual_methods)), name, limit, newest_first)
+
+
+@lru_cache(maxsize=256)
+def _start(methods: tuple[int, ...], name: str, limit: int, newest_first: bool) -> RawSQL:
+    whole = OrderFulfillment._default_manager.all()
+    return page_ids(walks(whole, [_build(methods)[name].alternatives]), limit, newest_first=newest_first)
+
+
 @lru_cache(maxsize=16)
 def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
     waiting = _waiting_for()
@@ -180,6 +194,7 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting == "OSCAR_FULFILLMENT":
         _build.cache_clear()
         _whole_counts.cache_clear()
+        _start.cache_clear()
         _more_until.clear()
 
 

@@ -172,12 +172,17 @@ def read_page(
     newest_first: bool = True,
     distinct: bool = False,
     columns: Sequence[str] = COLUMNS,
+    start: RawSQL | None = None,
 ) -> Page:
-    """A page in one statement: from the start, behind ``after``, ahead of ``before``, or the ``last``."""
+    """A page in one statement: from the start, behind ``after``, ahead of ``before``, or the ``last``.
+
+    ``start``: the first ``size + 1`` ids where they are ready as :func:`page_ids`; it is used for the first page only.
+    """
     backwards = last or before is not None
     descending = newest_first is not backwards
-    ids = page_ids(queries, size + 1, after=before or after, newest_first=descending, distinct=distinct)
-    rows = _read_rows(ids, tuple(columns))
+    if start is None or backwards or after is not None:
+        start = page_ids(queries, size + 1, after=before or after, newest_first=descending, distinct=distinct)
+    rows = _read_rows(start, tuple(columns))
     rows.sort(key=lambda row: (row["placed_at"], row["order_id"]), reverse=descending)
     more = len(rows) > size
     rows = rows[:size]
