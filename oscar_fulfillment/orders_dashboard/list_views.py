@@ -27,6 +27,7 @@ from oscar_fulfillment.selectors.search import MAX_QUERY
 from oscar_fulfillment.services import bulk, oscar_bridge
 
 from .export_views import export_response
+from .list_forms import PLACE_KEYS
 from .list_reading import OrderList
 from .list_rows import count_text, present_rows
 
@@ -137,7 +138,8 @@ class FulfillmentOrderListMixin:
     def _filters_key(self) -> tuple[Any, ...]:
         """Everything that the filter form shows, but for the words of the shop's flows."""
         found = self.order_list
-        typed = ((name, tuple(texts)) for name, texts in self.request.GET.lists() if name in found.form.fields)
+        shown = found.form.fields.keys() - PLACE_KEYS - {"q", "queue", "sort"}
+        typed = ((name, tuple(texts)) for name, texts in self.request.GET.lists() if name in shown)
         return (*typed, *((method.code, method.name) for method in found.offer.methods))
 
     def _filter_values(self) -> dict[str, Any]:
