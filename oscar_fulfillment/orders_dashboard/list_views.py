@@ -21,8 +21,8 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
-from oscar_fulfillment.selectors.queues import ALL, count_queues, queue_start
-from oscar_fulfillment.selectors.scans import count_part, read_page
+from oscar_fulfillment.selectors.queues import ALL, counts_to_read, queue_start
+from oscar_fulfillment.selectors.scans import capped_counts, count_part, read_page
 from oscar_fulfillment.selectors.search import MAX_QUERY
 from oscar_fulfillment.services import bulk, oscar_bridge
 
@@ -98,8 +98,21 @@ class FulfillmentOrderListMixin:
             "rows": [],
         }
         cap = settings.CAPPED_COUNT
-        here = [count_part(_HERE, found.queries, cap)] if narrowed else []
-        counts = count_queues(found.offer.manual_methods, found.base, cap, here)
+        methods, size = found.offer.manual_methods, settings.PAGE_SIZE
+        asked, settle = counts_to_read(methods, found.base, cap)
+        if not is_valid:
+            counts = settle(capped_counts(asked))
+        else:
+            start = None
+            if narrowed:
+                asked.append(count_part(_HERE, found.queries, cap))
+            else:
+                start = queue_start(methods, queue.name, found.base, size + 1, newest_first=form.newest_first)
+            page = read_page(
+                found.queries, size, after=data["after"], before=data["before"], last=bool(data["last"]),
+                newest_first=form.newest_first, distinct=form.overlaps, start=start, counts=asked,
+            )  # fmt: skip
+            counts = settle(page.counts)
         context["tabs"] = [
             {"name": name, "label": each.label, "count": count_text(counts[name]), "hint": each.hint,
              "is_current": is_valid and name == queue.name, "url": url if name == ALL else f"{url}?queue={name}"}
@@ -107,14 +120,6 @@ class FulfillmentOrderListMixin:
         ]  # fmt: skip
         if not is_valid:
             return context
-        size, methods = settings.PAGE_SIZE, found.offer.manual_methods
-        start = None
-        if not narrowed:
-            start = queue_start(methods, queue.name, found.base, size + 1, newest_first=form.newest_first)
-        page = read_page(
-            found.queries, size, after=data["after"], before=data["before"], last=bool(data["last"]),
-            newest_first=form.newest_first, distinct=form.overlaps, start=start,
-        )  # fmt: skip
         count = counts[_HERE if narrowed else queue.name]
         context |= {
             "rows": present_rows(page.rows, {method.pk: method.name for method in found.offer.methods}),

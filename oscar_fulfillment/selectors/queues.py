@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
@@ -24,7 +24,7 @@ ALL = "all"
 
 #: The money is in or held: goods may leave (see ``guards.money_is_safe``).
 SAFE = ("paid", "authorized", "partially_refunded")
-#: See :func:`count_queues`.
+#: See :func:`counts_to_read`.
 STILL_MORE = 10
 #: (methods, queue, cap) -> when to count it again, by the monotonic clock.
 _more_until: dict[tuple[tuple[int, ...], str, int], float] = {}
@@ -78,24 +78,33 @@ def build_queues(manual_methods: Iterable[int]) -> Mapping[str, Queue]:
     return _build(tuple(sorted(manual_methods)))
 
 
-def count_queues(
-    manual_methods: Iterable[int], base: QuerySet[OrderFulfillment], cap: int, also: Iterable[Part] = ()
-) -> dict[str, int]:
-    """How many orders of ``base`` each queue holds, at most ``cap + 1`` ("more than cap"), in one statement. ``also``:
-    more counts for it, by :func:`scans.count_part`.
+def count_queues(manual_methods: Iterable[int], base: QuerySet[OrderFulfillment], cap: int) -> dict[str, int]:
+    """How many orders of ``base`` each queue holds, at most ``cap + 1`` ("more than cap"), in one statement."""
+    parts, settle = counts_to_read(manual_methods, base, cap)
+    return settle(capped_counts(parts))
+
+
+def counts_to_read(
+    manual_methods: Iterable[int], base: QuerySet[OrderFulfillment], cap: int
+) -> tuple[list[Part], Callable[[dict[str, int]], dict[str, int]]]:
+    """The same for callers that read more in the same statement: what to count, and what makes the counts of all queues
+    of it.
 
     For people who see everything the text is built once, and a queue with more orders than the cap is taken to have
     more still for :data:`STILL_MORE` seconds: those are the ones that take long to count, and least depends on them.
     """
     methods = tuple(sorted(manual_methods))
     if base.query.where:
-        return capped_counts([*_counts(methods, base, cap).values(), *also])
+        return [*_counts(methods, base, cap).values()], lambda found: found
     now = monotonic()
     known = {name: cap + 1 for name in _build(methods) if _more_until.get((methods, name, cap), now) > now}
     asked = {name: part for name, part in _whole_counts(methods, cap).items() if name not in known}
-    found = capped_counts([*asked.values(), *also])
-    _more_until.update({(methods, name, cap): now + STILL_MORE for name in asked if found[name] > cap})
-    return known | found
+
+    def settle(found: dict[str, int]) -> dict[str, int]:
+        _more_until.update({(methods, name, cap): now + STILL_MORE for name in asked if found[name] > cap})
+        return known | found
+
+    return [*asked.values()], settle
 
 
 def _counts(methods: tuple[int, ...], base: QuerySet[OrderFulfillment], cap: int) -> dict[str, Part]:
