@@ -10,6 +10,18 @@ from oscar_fulfillment.documents.renderer import DocumentError
 _CARRY = (0, 9, 4, 6, 8, 2, 7, 1, 3, 5)
 
 
+def numeric(number: str, serial: int) -> str:
+    """What stands for an invoice where only digits go: its number where that has up to 20 digits and no zero in front,
+    else a 9 and its serial in 25 digits, so that no two invoices meet."""
+    return number if re.fullmatch(r"[1-9][0-9]{0,19}", number) else f"9{serial:025d}"
+
+
+def alphanumeric(number: str, serial: int) -> str:
+    """The same where capital letters go too, at most 21 signs: its number where that has up to 20 such signs and no zero
+    in front, else a 0 and its serial."""
+    return number if re.fullmatch(r"[1-9A-Z][0-9A-Z]{0,19}", number) else f"0{serial}"
+
+
 def qr_reference(number: str) -> str:
     """The 27 digits of a QRR reference: ``number`` (1 to 26 digits) filled with zeros, and the check digit."""
     if not re.fullmatch(r"[0-9]{1,26}", number) or not int(number):

@@ -87,9 +87,14 @@ def is_qr_iban(account: str) -> bool:
     return digits.isdecimal() and 30000 <= int(digits) <= 31999
 
 
-def reference_for(account: str, number: str) -> str:
-    """The reference of an invoice for this account: QRR for a QR-IBAN, a creditor reference (SCOR) for others."""
-    return references.qr_reference(number) if is_qr_iban(account) else references.creditor_reference(number)
+def reference_for(account: str, number: str, serial: int) -> str:
+    """The reference of an invoice for this account: QRR for a QR-IBAN, a creditor reference (SCOR) for others.
+
+    Made of ``number`` where it can be, else of ``serial``: see :mod:`.references`.
+    """
+    if is_qr_iban(account):
+        return references.qr_reference(references.numeric(number, serial))
+    return references.creditor_reference(references.alphanumeric(number, serial))
 
 
 def check_account(account: str) -> str:
