@@ -9,6 +9,7 @@ from typing import Any, TypeGuard
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from .conf import DEFAULTS
@@ -172,6 +173,21 @@ def _sqlite() -> Iterator[CheckMessage]:
             hint='DATABASES[...]["OPTIONS"]["timeout"] = 20',
             id="oscar_fulfillment.W023",
         )
+
+
+@register()
+def check_sellers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Sellers that could not sign an invoice: better known at deployment than at the first order."""
+    from .documents.sellers import read_seller
+
+    found: list[CheckMessage] = []
+    sellers = fulfillment_settings.SELLERS
+    for key, given in sellers.items() if isinstance(sellers, Mapping) else ():
+        try:
+            read_seller(key, given)
+        except ImproperlyConfigured as error:
+            found.append(Error(str(error), hint="See docs/documents.md.", id="oscar_fulfillment.E041"))
+    return found
 
 
 @register()

@@ -35,10 +35,10 @@ DEFAULTS: dict[str, Any] = {
     # Options of the built-in one: "templates" (folders searched before ours, for your templates and pictures),
     # "fonts" (folders with more fonts), "font" (the families to use). It needs the extra [documents].
     "DOCUMENTS": {"default": {"BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine"}},
-    # Who sells, for invoices: the key is the country shipped to ("CH"), else the order's currency ("CHF"), else its flow,
-    # else "default"; the value {"name": ..., "street": ..., "postcode": ..., "city": ..., "country": ..., "tax_ids":
-    # {label: number}, "contact": [...], "logo": file, "payment": {"kind": "swiss_qr" | "russian_qr" | "pix" |
-    # "transfer", ...}, ...}, see docs/documents.md.
+    # Who sells, for invoices: the key is the country shipped to ("CH"), else the order's currency ("CHF"), else its
+    # flow, else "default"; the value {"name": ..., "street": ..., "postcode": ..., "city": ..., "country": ...,
+    # "tax_ids": {label: number}, "contact": [...], "logo": file, "payment": {"kind": "swiss_qr" | "russian_qr" |
+    # "pix" | "transfer", ...}, ...}, see docs/documents.md.
     "SELLERS": {},
     # Who gets the mail with everything at each order; empty: settings.MANAGERS.
     "OPERATOR_EMAILS": [],

@@ -1,6 +1,6 @@
 """Documents as PDF: an engine behind a protocol, and one module per document.
 
-A document is plain data and a template's name; :func:`render` gives both to the engine that the setting DOCUMENTS names.
+A document is plain data and a template's name; :func:`render` gives both to the engine of the setting DOCUMENTS.
 Nothing here reads a model: the builders are in ``services.documents``.
 """
 

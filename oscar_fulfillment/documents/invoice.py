@@ -39,8 +39,8 @@ class InvoiceLine:
 class InvoiceData:
     """Everything an invoice says. Sums are in ``currency`` and include tax.
 
-    ``charges`` are carriage, surcharges and the like: (label, amount), negative ones take off. Lines and charges add up to
-    ``total``. ``tax`` is the tax in it, None where the shop does not know. ``serial`` is a number no other invoice has.
+    ``charges`` are carriage, surcharges and the like: (label, amount), negative ones take off. Lines and charges add up
+    to ``total``. ``tax`` is the tax in it, None where the shop does not know. ``serial`` is unique to it.
     """
 
     number: str
@@ -62,8 +62,8 @@ class InvoiceData:
 
 
 def render_invoice(data: InvoiceData) -> bytes:
-    """The PDF, in the invoice's language. Raises :class:`DocumentError` where the sums do not add up or the seller's way
-    of payment cannot carry them."""
+    """The PDF, in the invoice's language. Raises :class:`DocumentError` where the sums do not add up or the seller's
+    way of payment cannot carry them."""
     return render_invoices([data])
 
 
@@ -121,9 +121,12 @@ class _Writer:
 
     def _dates(self) -> list[list[str]]:
         data = self.data
-        rows = [[pgettext("of an invoice", "Date"), data.issued], [_("Payable until"), data.due]]
-        rows.append([_("Reserved until"), data.reserved_until])
-        return [[label, self.formats.date(day)] for label, day in rows if isinstance(day, date)]
+        rows: list[tuple[str, date | None]] = [
+            (pgettext("of an invoice", "Date"), data.issued),
+            (_("Payable until"), data.due),
+            (_("Reserved until"), data.reserved_until),
+        ]
+        return [[label, self.formats.date(day)] for label, day in rows if day is not None]
 
     def _table(self) -> dict[str, Any]:
         """Headings and rows; the column of discounts only where there is one."""

@@ -32,8 +32,8 @@ class Renderer(Protocol):
 
 
 def printable(value: Any) -> Any:
-    """``value`` with every text in it fit for a page: no control characters, no halves of surrogate pairs, no marks that
-    turn the direction of their neighbours. Line breaks stay."""
+    """``value`` with every text in it fit for a page: no control characters, no halves of surrogate pairs, no marks
+    that turn the direction of their neighbours. Line breaks stay."""
     if isinstance(value, str):
         return _printable(value)
     if isinstance(value, Mapping):

@@ -40,6 +40,11 @@ def seller_keys(*, country: str = "", currency: str = "", flow: str = "") -> tup
     return tuple(key for key in (country, currency, flow, "default") if key)
 
 
+def has_seller(*, country: str = "", currency: str = "", flow: str = "") -> bool:
+    """Whether :func:`find_seller` would find one."""
+    return any(key in settings.SELLERS for key in seller_keys(country=country, currency=currency, flow=flow))
+
+
 def find_seller(*, country: str = "", currency: str = "", flow: str = "") -> Seller | None:
     """The seller of orders from ``country`` (ISO code) in ``currency`` that follow ``flow``; None where SELLERS names
     none. Raises :class:`ConfigurationError` for an entry that is wrong."""

@@ -19,20 +19,22 @@ from oscar_fulfillment.core.exceptions import ConfigurationError
 from .renderer import printable
 
 HERE = Path(__file__).resolve().parent
-#: Liberation Sans for text (Latin, Greek, Cyrillic, Hebrew); the second one, built into typst, has the rest of the signs.
+#: Liberation Sans for text (Latin, Greek, Cyrillic, Hebrew); the second one, built into typst, has more signs.
 FONTS = ("Liberation Sans", "DejaVu Sans Mono")
 #: What a template may import or show.
 SUFFIXES = frozenset({".typ", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".json"})
 #: The largest file of a shop's folder, in bytes: a logo of more would be in every mail.
 MAX_FILE = 5_000_000
+#: What a file says of its making where nobody says it.
+NO_DAY = date(2000, 1, 1)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
 
 
 class TypstEngine:
-    """``templates`` are folders searched before ours: a file ``invoice.typ`` there is the shop's invoice, and may import
-    what ours imports (``#import "parts.typ"``); pictures there can be shown by their names. ``fonts`` are folders with
-    more fonts, ``font`` the families that text is set in, first choice first; the machine's own fonts are not looked at,
-    so that a document looks the same on every machine.
+    """``templates`` are folders searched before ours: a file ``invoice.typ`` there is the shop's invoice, and may
+    import what ours imports (``#import "parts.typ"``); pictures there can be shown by their names. ``fonts`` are
+    folders with more fonts, ``font`` the families that text is set in, first choice first; the machine's own fonts are
+    not looked at, so that a document looks the same on every machine.
 
     The folders are read once, when the engine is built.
     """
@@ -57,7 +59,7 @@ class TypstEngine:
         self._files = _read(HERE / "templates")
         for folder in templates:
             self._files |= _read(Path(folder))
-        folders: list[str | Path] = [str(HERE / "fonts"), *map(_folder, fonts)]
+        folders = [str(HERE / "fonts"), *map(_folder, fonts)]
         self._fonts = typst.Fonts(include_system_fonts=False, font_paths=folders)
         if missing := [family for family in self.font if family not in set(self._fonts.families())]:
             raise ConfigurationError(f"OSCAR_FULFILLMENT['DOCUMENTS'][{alias!r}]: no font {', '.join(missing)}")
@@ -74,10 +76,11 @@ class TypstEngine:
         files: dict[str, Any] = {
             **self._files, "main.typ": self._files[f"{template}.typ"], "data.json": text.encode(),
         }  # fmt: skip
-        at = datetime(created.year, created.month, created.day, tzinfo=UTC) if created else datetime(2000, 1, 1, tzinfo=UTC)
+        day = created or NO_DAY
+        at = datetime(day.year, day.month, day.day, tzinfo=UTC)
         try:
             with self._turn:
-                made = self._compiler.compile(files, format="pdf", timestamp=at)  # type: ignore[arg-type]
+                made = self._compiler.compile(files, format="pdf", timestamp=at)  # type: ignore[type-var]
         except self._error as error:
             raise ConfigurationError(f"template {template}: {error.message} {' '.join(error.hints)}".strip()) from error
         if not isinstance(made, bytes):

@@ -24,8 +24,8 @@ _MAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
 
 
 def check_key(key: str) -> str:
-    """The Pix key as it was given. Raises :class:`DocumentError` unless it is a CPF, a CNPJ, a mail address (lower case,
-    at most 77 characters), a phone (+55...) or a random key."""
+    """The Pix key as it was given. Raises :class:`DocumentError` unless it is a CPF, a CNPJ, a mail address (lower
+    case, at most 77 characters), a phone (+55...) or a random key."""
     try:
         from stdnum.br import cnpj, cpf
     except ImportError as error:

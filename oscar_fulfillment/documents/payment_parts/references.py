@@ -17,8 +17,8 @@ def numeric(number: str, serial: int) -> str:
 
 
 def alphanumeric(number: str, serial: int) -> str:
-    """The same where capital letters go too, at most 21 signs: its number where that has up to 20 such signs and no zero
-    in front, else a 0 and its serial."""
+    """The same where capital letters go too, at most 21 signs: its number where that has up to 20 such signs and no
+    zero in front, else a 0 and its serial."""
     return number if re.fullmatch(r"[1-9A-Z][0-9A-Z]{0,19}", number) else f"0{serial}"
 
 

@@ -24,7 +24,8 @@ LABELS: dict[str, dict[str, str]] = {
     "de": {
         "receipt": "Empfangsschein", "part": "Zahlteil", "account": "Konto / Zahlbar an", "reference": "Referenz",
         "message": "Zusätzliche Informationen", "debtor": "Zahlbar durch", "blank": "Zahlbar durch (Name/Adresse)",
-        "currency": "Währung", "amount": "Betrag", "point": "Annahmestelle", "separate": "Vor der Einzahlung abzutrennen",
+        "currency": "Währung", "amount": "Betrag", "point": "Annahmestelle",
+        "separate": "Vor der Einzahlung abzutrennen",
     },
     "fr": {
         "receipt": "Récépissé", "part": "Section paiement", "account": "Compte / Payable à", "reference": "Référence",
