@@ -40,6 +40,16 @@ DEFAULTS: dict[str, Any] = {
     # "tax_ids": {label: number}, "contact": [...], "logo": file, "payment": {"kind": "swiss_qr" | "russian_qr" |
     # "pix" | "transfer", ...}, ...}, see docs/documents.md.
     "SELLERS": {},
+    # Seconds between two questions to a provider about a payment it should have told us about; the last one repeats.
+    "PAYMENT_CHECKS": [120, 600, 3600, 21600, 86400],
+    # Hours after which an operation that a provider never confirmed is not repeated by itself any more but waits for a
+    # person: providers forget idempotency keys (YooKassa and Mercado Pago after 24 hours).
+    "OPERATION_GIVE_UP": 20,
+    # The largest notification that is taken, in bytes.
+    "WEBHOOK_MAX_BYTES": 1_000_000,
+    # Days between two reminders of an overdue invoice, and how many there are before a person is asked to call.
+    "DUNNING_DAYS": 7,
+    "DUNNING_REMINDERS": 2,
     # Who gets the mail with everything at each order; empty: settings.MANAGERS.
     "OPERATOR_EMAILS": [],
     # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.

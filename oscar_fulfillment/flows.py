@@ -65,9 +65,14 @@ class Flow:
         states = self.machines[machine].states
         return states[state].tone if state in states else "secondary"
 
-    def project(self, payment_status: str, shipping_status: str) -> str:
-        """Which of Oscar's statuses a pair means. Completed: delivered, and the money is in."""
-        if shipping_status == "delivered" and payment_status in ("paid", "partially_refunded"):
+    def project(self, payment_status: str, shipping_status: str, *, money_is_in: bool | None = None) -> str:
+        """Which of Oscar's statuses a pair means. Completed: delivered, and the money is in.
+
+        ``money_is_in`` is given where the payment status alone does not say (payouts, orders that need no money).
+        """
+        if money_is_in is None:
+            money_is_in = payment_status in ("paid", "partially_refunded")
+        if shipping_status == "delivered" and money_is_in:
             return COMPLETED
         return {**_PROJECTION, **self.projection}.get(shipping_status, IN_PROCESS)
 
@@ -111,6 +116,27 @@ RECORDS: dict[tuple[str, str], Any] = {
     ("message", "mail_failed"): _("Mail not sent"),
     ("message", "mail_sent"): _("Mail sent after all"),
     ("problem", "resolve_problem"): _("Problem settled"),
+    ("provider", "begin_payment"): _("Payment begun"),
+    ("provider", "report"): _("Word from the provider"),
+    ("provider", "request_capture"): _("Charge asked for"),
+    ("provider", "request_void"): _("Giving the hold back asked for"),
+    ("provider", "request_refund"): _("Refund granted"),
+    ("provider", "settle_refund"): _("Refund executed"),
+    ("provider", "refuse_operation"): _("Refused by the provider"),
+    ("provider", "confirm_payout"): _("Paid out"),
+    ("provider", "charge_back"): _("Charged back"),
+    ("ledger", "receive_money"): _("Money received"),
+    ("ledger", "pay_back"): _("Money paid back"),
+    ("ledger", "keep_credit"): _("Kept as a credit note"),
+    ("terms", "remind"): _("Reminder sent"),
+    ("terms", "extend_reservation"): _("Reservation extended"),
+    ("terms", "reservation_ends"): _("Last day of the reservation"),
+    ("terms", "hold_ends"): _("The hold is about to end"),
+    ("followup", "open_followup"): _("Follow-up opened"),
+    ("followup", "assign_followup"): _("Follow-up assigned"),
+    ("followup", "close_followup"): _("Follow-up closed"),
+    ("edit", "edit_order"): _("Order edited"),
+    ("edit", "revert_edit"): _("Edit taken back"),
 }
 
 

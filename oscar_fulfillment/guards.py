@@ -6,6 +6,7 @@ every step at once asks the database once.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from django.urls import NoReverseMatch, reverse
@@ -31,8 +32,10 @@ def no_open_hold(step: Any) -> Reason | None:
 
 
 def money_is_safe(step: Any) -> Reason | None:
-    """Goods leave once the money is in or held."""
+    """Goods leave once the money is in or held, or the order may leave before (deferred payment, cash on pick-up)."""
     if step.subject.payment_status in ("authorized", "paid", "partially_refunded"):
+        return None
+    if step.subject.payment_status == "awaiting_payment" and step.subject.ships_before_payment:
         return None
     if step.subject.payment_status == "awaiting_payment":
         return Reason("not_paid", _("The payment is not approved yet."), _("Approve the payment"), _order_url(step))
@@ -51,6 +54,37 @@ def not_run_by_provider(step: Any) -> Reason | None:
         _("%(method)s tells us by itself whether the payment is approved or cancelled.") % {"method": method.name},
         _("Wait for the provider's notification, or override it with a written reason"),
     )
+
+
+def has_hold(step: Any) -> Reason | None:
+    """Only a sum that a provider holds can be taken; one that is being taken already is not taken twice."""
+    if step.actor.kind != USER:
+        return None
+    payments = _payments(step)
+    if any(p.kind == "requested" for p in payments):
+        return Reason("asked_already", _("The provider has been asked already; its answer is pending."))
+    if not any(p.held for p in payments):
+        return Reason("no_hold", _("No provider holds money for this order."))
+    return None
+
+
+@dataclass(frozen=True)
+class _Held:
+    """What the guards need of a provider payment."""
+
+    kind: str
+    held: bool
+
+
+def _payments(step: Any) -> list[_Held]:
+    key = ("payments", step.subject.pk)
+    if key not in step.cache:
+        rows = step.subject.provider_payments.filter(state="authorized").prefetch_related("operations")
+        step.cache[key] = [
+            _Held("requested" if any(o.status == "requested" for o in row.operations.all()) else "", row.held > 0)
+            for row in rows
+        ]
+    return step.cache[key]
 
 
 def something_to_release(step: Any) -> Reason | None:

@@ -21,6 +21,24 @@ order_recorded = Signal()
 payment_approved = Signal()
 """After the money was found to be in: by a person, a provider or a bank statement."""
 
+payment_authorized = Signal()
+"""After a provider holds the money."""
+
+payment_refunded = Signal()
+"""After a refund was executed by the provider, or noted as executed. Receives also ``amount``."""
+
+payment_cancelled = Signal()
+"""After it became clear that no money comes: refused, expired, or the order was cancelled."""
+
+late_payment = Signal()
+"""After money arrived for an order that was cancelled before. A follow-up is open. Receives also ``amount``."""
+
+order_edited = Signal()
+"""After lines or shipping of an order were changed before it left. Receives also ``difference`` (money)."""
+
+order_restored = Signal()
+"""After a cancelled order was taken up again and its stock allocated anew."""
+
 order_released = Signal()
 """After an order (or the rest of one) was released for invoicing, or its processing was started."""
 
@@ -52,6 +70,12 @@ message_died = Signal()
 BY_ACTION = {
     "place": order_recorded,
     "approve_payment": payment_approved,
+    "capture_payment": payment_approved,
+    "authorize_payment": payment_authorized,
+    "refund_payment": payment_refunded,
+    "cancel_payment": payment_cancelled,
+    "edit_order": order_edited,
+    "restore": order_restored,
     "release": order_released,
     "invoice": order_invoiced,
     "dispatch": order_dispatched,

@@ -20,6 +20,7 @@ logger = logging.getLogger("oscar_fulfillment.tasks")
 SCHEDULES: list[Every] = [
     Every("sweep", "oscar_fulfillment.tasks.sweep", minutes=1),
     Every("holds", "oscar_fulfillment.tasks.expire_holds", minutes=1),
+    Every("payments", "oscar_fulfillment.tasks.watch_payments", minutes=1),
 ]
 
 
@@ -92,3 +93,14 @@ def expire_holds() -> int:
     from .services import holds
 
     return holds.expire_holds()
+
+
+def watch_payments() -> dict[str, int]:
+    """Ask providers what they did not tell, keep the payment terms, and watch the holds."""
+    from .services import hold_clock, provider_payments, terms
+
+    return {
+        "asked": provider_payments.reconcile(),
+        "terms": terms.run_due(),
+        "holds": hold_clock.watch_holds(),
+    }

@@ -141,7 +141,11 @@ MEDIA_URL = "/media/"
 EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
 OSCAR_ALLOW_ANON_CHECKOUT = True
 OSCAR_DEFAULT_CURRENCY = "BRL"
-OSCAR_FULFILLMENT = {"FLOW": "tests.flows.choose_flow", "FLOWS": {"PLUGIN": "tests.plugin.flow.FLOW"}}
+OSCAR_FULFILLMENT = {
+    "FLOW": "tests.flows.choose_flow",
+    "FLOWS": {"PLUGIN": "tests.plugin.flow.FLOW"},
+    "GATEWAYS": {"demo": {"BACKEND": "oscar_fulfillment.test.gateways.FakeGateway"}},
+}
 Q_CLUSTER = {
     "name": "tests",
     "orm": "default",

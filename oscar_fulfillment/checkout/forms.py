@@ -96,7 +96,7 @@ class PaymentMethodForm(forms.Form):
         self.rule = rule
         self.identity: identity.TaxIdentity | None = None
         if self.methods:
-            self.fields["payment_method"].choices = [(code, method.name) for code, method in self.methods.items()]
+            self.fields["payment_method"].choices = [(code, method.label) for code, method in self.methods.items()]
         else:
             del self.fields["payment_method"]
         if not rule.kinds:

@@ -15,6 +15,9 @@ from oscar.apps.checkout.views import *  # noqa: F403
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.conf import settings  # type: ignore[assignment]
+from oscar_fulfillment.payment_pages.views import begin
+from oscar_fulfillment.selectors import payment_links as links
+from oscar_fulfillment.services.provider_payments import pays_online
 
 from . import addresses
 from .forms import CheckoutUserAddressForm, PaymentMethodForm
@@ -129,6 +132,14 @@ class PaymentDetailsViewMixin:
             return super().submit(basket=basket, **kwargs)
         except AlreadySubmitted:
             return self.answer_second_click(basket)
+
+    def handle_successful_order(self, order):
+        """An order paid online leads to its provider; when that is down, to the page where it is paid later."""
+        response = super().handle_successful_order(order)
+        fulfillment = getattr(order, "fulfillment", None)
+        if fulfillment is None or not pays_online(fulfillment.payment_method) or not links.payment_path(order):
+            return response
+        return HttpResponseRedirect(begin(self.request, order) or links.payment_path(order))
 
     def answer_second_click(self, basket):
         """Show the order the first click placed; this request leaves no trace in the session the first one writes."""

@@ -59,8 +59,10 @@ class AdapterUnavailable(AdapterError):
 
 
 class AdapterUnanswered(AdapterUnavailable):
-    """The call went out and no usable answer came: it may have been done. Ask before repeating it, or repeat it with the
-    same idempotency key."""
+    """The call went out and no usable answer came: it may have been done.
+
+    Ask before repeating it, or repeat it with the same idempotency key.
+    """
 
 
 class AdapterRejected(AdapterError):

@@ -206,8 +206,10 @@ class Gateway:
         """Give a hold back, or close a payment that was not paid. Refused once money is in."""
         raise AdapterRejected(f"{self.alias} cannot give a hold back")
 
-    def refund(self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "") -> RemoteRefund:
-        """Give ``amount`` of what was captured back to the buyer."""
+    def refund(
+        self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "", items: Sequence[Item] = ()
+    ) -> RemoteRefund:
+        """Give ``amount`` of what was captured back to the buyer; ``items`` are what it is for, where that is known."""
         raise AdapterRejected(f"{self.alias} cannot refund")
 
     def verify(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> None:
@@ -223,7 +225,7 @@ class Gateway:
 
 
 def money(value: Any) -> Decimal:
-    """A sum from the provider's text or number, in units of the currency, exactly. ``AdapterRejected`` if it is none."""
+    """A sum from the provider's text or number, in units of the currency. ``AdapterRejected`` if it is none."""
     try:
         found = Decimal(str(value))
     except ArithmeticError as error:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 from django.conf import settings
 from django.db import models
 from django.utils.functional import cached_property
@@ -139,6 +142,13 @@ class OrderFulfillment(Tracked):
     @property
     def shipping_tone(self) -> str:
         return self.flow_definition.tone("shipping", self.shipping_status)
+
+    def money_is_in(self, payment_status: str, fields: Mapping[str, Any]) -> bool:
+        """Whether nothing is missing for "completed" with this payment status; ``fields`` override columns."""
+        if fields.get("completes_unpaid", self.completes_unpaid):
+            return payment_status not in ("refunded", "cancelled")
+        waits = fields.get("awaits_payout", self.awaits_payout)
+        return payment_status in ("paid", "partially_refunded") and not waits
 
     def is_payable(self) -> bool:
         return self.payment_status in ("awaiting_payment", "authorized")

@@ -87,6 +87,12 @@ class PaymentMethod(models.Model):
         return self.kind == GATEWAY and self.capture == CAPTURE_LATER
 
     @property
+    def has_clock(self) -> bool:
+        """Whether something happens by itself while an order waits for its money."""
+        days = (self.reservation_days, self.reminder_days, self.cancel_days, self.due_days)
+        return any(days) or bool(self.retry_hours)
+
+    @property
     def label(self) -> str:
         """The name in the present language."""
         return self.text("name")

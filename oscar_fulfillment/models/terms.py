@@ -11,7 +11,7 @@ from .fulfillment import OrderFulfillment
 
 
 class PaymentTerms(models.Model):
-    """The clock of an unpaid order, from its method's policy. Each column is emptied when its moment has been dealt with.
+    """The clock of an unpaid order, from its method's policy. A column is emptied once its moment was dealt with.
 
     ``next_at`` is the nearest of them: what the task looks for. It is empty once the money is in or the order is off.
     """

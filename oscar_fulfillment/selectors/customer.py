@@ -43,13 +43,17 @@ HAPPENINGS: dict[tuple[str, str], Any] = {
     ("order", "backfill"): _("Order received"),
     ("payment", "authorize_payment"): _("Payment reserved"),
     ("payment", "approve_payment"): _("Payment received"),
+    ("payment", "capture_payment"): _("Payment received"),
     ("payment", "refund_payment"): _("Payment refunded"),
+    ("ledger", "pay_back"): _("Payment refunded"),
     ("payment", "cancel_payment"): _("Payment cancelled"),
     ("shipping", "release"): _("Order in process"),
     ("shipping", "dispatch"): _("Sent"),
     ("shipping", "deliver"): _("Delivered"),
     ("shipping", "return"): _("Came back to us"),
     ("shipping", "cancel"): _("Order cancelled"),
+    ("shipping", "restore"): _("Order taken up again"),
+    ("terms", "remind"): _("Reminder sent"),
     ("note", "tell_customer"): _("Message from the shop"),
 }
 _GONE = ("dispatched", "delivered", "returned")
@@ -106,7 +110,7 @@ class Journey:
     @property
     def instructions(self) -> str:
         """How to pay, while the payment is awaited."""
-        return self.payment_method.instructions if self.awaits_payment and self.payment_method else ""
+        return self.payment_method.local_instructions if self.awaits_payment and self.payment_method else ""
 
     @property
     def is_cancelled(self) -> bool:
@@ -136,7 +140,11 @@ def order_status(order: Any) -> Journey:
     except ObjectDoesNotExist:
         return Journey(order, "", order.status)
     flow = fulfillment.flow_definition
-    status = flow.project(fulfillment.payment_status, fulfillment.shipping_status)
+    status = flow.project(
+        fulfillment.payment_status,
+        fulfillment.shipping_status,
+        money_is_in=fulfillment.money_is_in(fulfillment.payment_status, {}),
+    )
     label, tone = EXACT.get(fulfillment.shipping_status) or STATUSES.get(status) or (status, "secondary")
     return Journey(
         order,

@@ -21,6 +21,11 @@ from .search import Hits, exact, lookups
 PROBLEMS = {
     "refund_due": _("Refund due"),
     "mail_failed": _("Mail not sent"),
+    "late_money": _("Money came after the cancellation"),
+    "payment_mismatch": _("The payment does not match the order"),
+    "refund_failed": _("A refund failed"),
+    "capture_failed": _("The held sum could not be charged"),
+    "charge_back": _("Charged back"),
 }
 
 

@@ -15,7 +15,7 @@ from oscar_fulfillment.models import OrderFulfillment
 from oscar_fulfillment.permissions import user_may
 
 #: Steps that programs do, not people on the order page.
-_HIDDEN = frozenset({"authorize_payment", "cancel_payment", "refund_payment"})
+_HIDDEN = frozenset({"authorize_payment", "cancel_payment", "reopen_payment"})
 
 
 @dataclass(frozen=True)

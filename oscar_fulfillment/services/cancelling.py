@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -11,10 +11,17 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import Hold, Invoice, Shipment, StatusChange
+from oscar_fulfillment.models import (
+    Hold,
+    Invoice,
+    PaymentOperation,
+    ProviderPayment,
+    Shipment,
+    StatusChange,
+)
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 
-from . import messages, stock
+from . import followups, messages, money, stock
 from .door import move
 
 CANCEL = Move("shipping", "cancel")
@@ -59,6 +66,23 @@ def cancel_effect(steps: Sequence[Step]) -> None:
     Hold._default_manager.filter(fulfillment__in=gone, released_at=None).update(
         released_at=steps[0].now, released_by_label=steps[0].actor.label
     )
+    money.end_terms(*gone)
+    followups.close_for_orders(gone, followups.ABOUT_PAYING, "nothing", steps[0].actor.label)
+    close_payments(going)
+
+
+def close_payments(steps: Sequence[Step]) -> None:
+    """Ask the providers to close what is open or held for these orders, so that nobody pays for nothing."""
+    from .operations import make_operation
+    from .settling import LIVE
+
+    by_order = {step.subject.pk: step for step in steps}
+    live = ProviderPayment._default_manager.filter(fulfillment__in=by_order, state__in=LIVE)
+    for payment in live.exclude(operations__status=PaymentOperation.REQUESTED):
+        step = by_order[payment.fulfillment_id]
+        reason = step.reason or str(_("The order was cancelled."))
+        _operation, message = make_operation(payment, PaymentOperation.VOID, payment.held, step.actor, reason)
+        step.messages.append(message)
 
 
 def cancel_order(
@@ -69,6 +93,7 @@ def cancel_order(
     override: bool = False,
     notify: bool = True,
     tell_reason: bool = False,
+    data: Mapping[str, Any] | None = None,
     expected_version: int | None = None,
     key: str = "",
 ) -> StatusChange:
@@ -77,16 +102,18 @@ def cancel_order(
     The reason stays inside the shop, unless ``tell_reason`` marks it as written for the customer: then mail and
     account page show it.
 
+    ``data`` is kept in the history (what a provider said). What is open or held at a provider is closed there.
+
     An order whose payment a provider runs is cancelled by the provider's word, unless ``override``
     (the caller checks the permission ``override_payment``).
     """
-    data = {name: True for name, given in (("override", override), ("tell_reason", tell_reason)) if given}
+    flags = {name: True for name, given in (("override", override), ("tell_reason", tell_reason)) if given}
     return move(
         order,
         CANCEL,
         actor=actor,
         reason=clean_text("reason", reason, required=True),
-        data=data,
+        data={**(data or {}), **flags},
         context={"notify": notify, "override": override},
         effect=cancel_effect,
         expected_version=expected_version,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from oscar.apps.order.signals import order_status_changed
@@ -20,7 +20,9 @@ from oscar_fulfillment.models import OrderFulfillment, StatusChange
 logger = logging.getLogger("oscar_fulfillment")
 
 #: Machines of rows that record something beside the statuses.
-RECORDS = frozenset({"note", "document", "message"})
+RECORDS = frozenset({"note", "document", "message", "followup"})
+#: Columns of the fulfillment row beside the statuses that Oscar's status depends on.
+POLICY = frozenset({"awaits_payout", "completes_unpaid"})
 
 
 def _follow(steps: Sequence[Step]) -> None:
@@ -31,10 +33,10 @@ def _follow(steps: Sequence[Step]) -> None:
     rows = []
     statuses = _oscar_statuses(Order, steps)
     for step in steps:
-        if not step.targets:
+        if not step.targets and not POLICY.intersection(step.fields):
             continue
         order, old = step.subject.order, statuses[step.subject.pk]
-        new = _project(step.subject, step.new_state("payment"), step.new_state("shipping"))
+        new = _project(step.subject, step.new_state("payment"), step.new_state("shipping"), step.fields)
         if new != old:
             moved[new].append(order)
             rows.append(OrderStatusChange(order=order, old_status=old, new_status=new))
@@ -48,8 +50,12 @@ def _follow(steps: Sequence[Step]) -> None:
         after_commit(_tell_oscar, row)
 
 
-def _project(fulfillment: OrderFulfillment, payment: str, shipping: str) -> str:
-    return settings.ORDER_STATUS[fulfillment.flow_definition.project(payment, shipping)]
+def _project(
+    fulfillment: OrderFulfillment, payment: str, shipping: str, fields: Mapping[str, Any] | None = None
+) -> str:
+    """Oscar's status for these two; ``fields`` are columns the step is about to write."""
+    money = fulfillment.money_is_in(payment, fields or {})
+    return settings.ORDER_STATUS[fulfillment.flow_definition.project(payment, shipping, money_is_in=money)]
 
 
 def _oscar_statuses(Order: Any, steps: Sequence[Step]) -> dict[int, str]:

@@ -21,6 +21,8 @@ WITH_SERVICE = frozenset(
     {
         "authorize_payment",
         "approve_payment",
+        "capture_payment",
+        "reopen_payment",
         "refund_payment",
         "cancel_payment",
         "release",
@@ -29,6 +31,7 @@ WITH_SERVICE = frozenset(
         "dispatch",
         "deliver",
         "return",
+        "restore",
         "cancel",
     }
 )

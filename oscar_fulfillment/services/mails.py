@@ -26,8 +26,10 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import AdapterRejected
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.documents import DocumentError
-from oscar_fulfillment.models import OutboundMessage, StatusChange
+from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, order_journey
+from oscar_fulfillment.selectors.paying import paying
+from oscar_fulfillment.selectors.payment_links import payment_path
 
 from . import documents, messages
 from .door import move
@@ -47,6 +49,10 @@ EVENT_TYPES: dict[str, Any] = {
     messages.ORDER_DISPATCHED: _("Order: sent"),
     messages.ORDER_DELIVERED: _("Order: delivered"),
     messages.ORDER_CANCELLED: _("Order: cancelled"),
+    messages.PAYMENT_AUTHORIZED: _("Order: payment reserved"),
+    messages.PAYMENT_REMINDER: _("Order: payment reminder"),
+    messages.PAYMENT_REFUSED: _("Order: payment refused, to be tried again"),
+    messages.PAYMENT_REFUNDED: _("Order: money refunded"),
     messages.CUSTOMER_NOTE: _("Order: message from the shop"),
     messages.OPERATOR_NEW_ORDER: _("Order: everything about a new one, to the shop"),
 }
@@ -149,6 +155,8 @@ def _context(order: Any, site: Any) -> dict[str, Any]:
     }
     if path := _path_for_customer(order):
         context |= {"status_path": path, "status_url": absolute_url(site, path)}
+    if paying(order).can_pay and (path := payment_path(order)):
+        context["pay_url"] = absolute_url(site, path)
     return context
 
 
@@ -184,6 +192,10 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         told = [h.text for h in order_journey(order).happenings if h.code == "cancel"]
         paid = order.fulfillment.payment_status in ("paid", "partially_refunded")
         return {"reason": told[-1] if told else "", "is_paid": paid}
+    if kind == messages.PAYMENT_REFUNDED:
+        return {"amount": payload.get("amount", "")}
+    if kind in (messages.PAYMENT_REMINDER, messages.PAYMENT_REFUSED):
+        return {"terms": PaymentTerms._default_manager.filter(pk=order.pk).first()}
     if kind == messages.OPERATOR_NEW_ORDER:
         try:
             path = reverse("dashboard:order-detail", kwargs={"number": order.number})

@@ -13,20 +13,35 @@ from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
 
-from . import messages, oscar_events
+from . import followups, ledger, messages, money, oscar_events
 from .door import move
 
 APPROVE = Move("payment", "approve_payment")
 
 
 def approve_effect(steps: Sequence[Step]) -> None:
-    """Oscar's payment event and the customer's mail."""
+    """The ledger (what was not in yet, is), Oscar's payment event and the customer's mail."""
     amounts = {step.subject.pk: step.subject.order.total_incl_tax for step in steps}
     reference = steps[0].context.get("reference", "") if len(steps) == 1 else ""
+    had_some = ledger.receive_rest([step.subject.order for step in steps], reference)
+    _end_of_waiting([step for step in steps if step.subject.pk in had_some or _has_clock(step)])
     oscar_events.record_payments([s.subject.order for s in steps], oscar_events.PAID, amounts, reference)
     for step in steps:
         if step.context.get("notify", True):
             messages.mail(step, messages.PAYMENT_APPROVED)
+
+
+def _has_clock(step: Step) -> bool:
+    method = step.subject.payment_method
+    return method is None or method.has_clock
+
+
+def _end_of_waiting(steps: Sequence[Step]) -> None:
+    """The clock stops, and nobody need call any more."""
+    if steps:
+        ids = [step.subject.pk for step in steps]
+        money.end_terms(*ids)
+        followups.close_for_orders(ids, followups.ABOUT_PAYING, "done", steps[0].actor.label)
 
 
 def approve_payment(

@@ -14,7 +14,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.flows import choose_flow, get_flow
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
-from . import messages
+from . import messages, terms
 from .door import ORDERS
 
 
@@ -27,12 +27,15 @@ def build_fulfillment(order: Any, **given: Any) -> OrderFulfillment:
     name = customer_name(order)
     words = fold(name)
     first, _space, last = words.rpartition(" ")
+    method = given.get("payment_method")
     return OrderFulfillment(
         order=order,
+        ships_before_payment=bool(method and method.ships_before_payment),
+        completes_unpaid=bool(method and not method.completes_when_paid),
         flow=flow.name,
         payment_status=given.get("payment_status") or flow.payment.initial,
         shipping_status=given.get("shipping_status") or flow.shipping.initial,
-        payment_method=given.get("payment_method"),
+        payment_method=method,
         language=given.get("language") or translation.get_language() or "",
         placed_at=order.date_placed,
         number=order.number,
@@ -57,7 +60,8 @@ def customer_name(order: Any) -> str:
 def record_placement(*, order: Any, request: Any = None, **given: Any) -> OrderFulfillment:
     """Give a new order its two statuses, its first history row, and the two mails (customer and operator).
 
-    Call inside the transaction that creates the order: three statements, all undone with it.
+    Call inside the transaction that creates the order: three statements (four where the payment method has a clock),
+    all undone with it.
     """
     fulfillment = build_fulfillment(order, **given)
     step = Step(fulfillment, [Move("order", "place", is_record=True)], _placed_by(order, request), timezone.now(), {})
@@ -66,6 +70,8 @@ def record_placement(*, order: Any, request: Any = None, **given: Any) -> OrderF
     row = first_row(fulfillment, step.actor, "place", step.now)
     fulfillment.version, fulfillment.history_hash = 1, row.hash
     fulfillment.save(force_insert=True)
+    if (clock := terms.build_terms(fulfillment)) is not None:
+        clock.save(force_insert=True)
     StatusChange._default_manager.bulk_create([row])
     outbox.enqueue(step.messages)
     step.changes = [row]

@@ -16,7 +16,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import Shipment, StatusChange
 from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, PENDING, RETURNED
 
-from . import messages, oscar_events, stock
+from . import ledger, messages, operations, oscar_events, payments, stock
 from .door import move
 from .shipments import ShipmentBook, split_off
 
@@ -82,6 +82,8 @@ def dispatch_effect(steps: Sequence[Step]) -> None:
             step.subject.pk, has_backorder=step.subject.has_backorder, pending=step.state("shipping")
         )
         _tell(step, going, typed)
+        if step.state("payment") == "authorized":
+            operations.capture_at_dispatch(step)
     if not events:
         return
     stock.consume(locked, used)
@@ -166,8 +168,25 @@ def deliver_effect(steps: Sequence[Step]) -> None:
     """Dispatched shipments have arrived."""
     _arrive(steps, DISPATCHED, DELIVERED, oscar_events.DELIVERED)
     for step in steps:
-        if not step.reasons and step.context.get("notify", True):
+        if step.reasons:
+            continue
+        _paid_at_the_door(step)
+        if step.context.get("notify", True):
             messages.mail(step, messages.ORDER_DELIVERED)
+
+
+def _paid_at_the_door(step: Step) -> None:
+    """Cash on pick-up or delivery: whoever hands the goods over has the money."""
+    method = step.subject.payment_method
+    if method is None or not method.paid_on_delivery or step.state("payment") != "awaiting_payment":
+        return
+    if step.targets.get("shipping") != "delivered":
+        return
+    step.moves = [*step.moves, payments.APPROVE]
+    step.targets["payment"] = "paid"
+    order = step.subject.order
+    ledger.receive_rest([order], type_name=method.name)
+    oscar_events.record_payments([order], oscar_events.PAID, {order.pk: order.total_incl_tax})
 
 
 def _arrive(steps: Sequence[Step], before: str, after: str, event: str) -> ShipmentBook:

@@ -125,3 +125,30 @@ def _tell_oscar(pk: int) -> None:
     record = StockRecord._default_manager.filter(pk=pk).first()
     if record is not None:
         record.post_save_signal()
+
+
+def missing(stock: LockedStock, quantities: Mapping[int, int]) -> list[tuple[Any, int]]:
+    """Which lines cannot be allocated in full, with the units that lack. What is not counted never lacks."""
+    short = []
+    left = {pk: (record.num_in_stock or 0) - (record.num_allocated or 0) for pk, record in stock.records.items()}
+    for pk, quantity in quantities.items():
+        line = stock.lines[pk]
+        if not stock.tracks(line):
+            continue
+        lacking = quantity - max(left[line.stockrecord_id], 0)
+        left[line.stockrecord_id] -= quantity
+        if lacking > 0:
+            short.append((line, min(lacking, quantity)))
+    return short
+
+
+def allocate(stock: LockedStock, quantities: Mapping[int, int]) -> None:
+    """Reserve units for lines: per line pk. The caller has asked :func:`missing` under the same lock."""
+    tracked = {pk: qty for pk, qty in quantities.items() if qty and stock.tracks(stock.lines[pk])}
+    per_record = _per_record(stock, tracked)
+    if not per_record:
+        return
+    Line = get_model("order", "Line")
+    amounts = {pk: Coalesce(F("num_allocated"), 0) + qty for pk, qty in tracked.items()}
+    Line._default_manager.filter(pk__in=tracked).update(num_allocated=_case(amounts), allocation_cancelled=False)
+    _update_records(stock, per_record, {"num_allocated": lambda qty: Coalesce(F("num_allocated"), 0) + qty})

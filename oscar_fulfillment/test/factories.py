@@ -51,7 +51,8 @@ def manual_method(code: str = "deposit", **fields: Any) -> PaymentMethod:
 def gateway_method(code: str = "card", **fields: Any) -> PaymentMethod:
     """A payment method whose provider tells us by itself."""
     return PaymentMethod.objects.get_or_create(
-        code=code, defaults={"name": "Card", "kind": "gateway", "provider": "demo", **fields}
+        code=code,
+        defaults={"name": "Card", "kind": "gateway", "provider": "demo", "provider_method": "card", **fields},
     )[0]
 
 

@@ -63,7 +63,12 @@ def deliver_by_http(notification: Notification) -> int:
     """POST it; returns the shop's status, 0 when it cannot be reached."""
     try:
         answer = urllib3.request(
-            "POST", notification.url, body=notification.body, headers=dict(notification.headers), timeout=10, retries=False
+            "POST",
+            notification.url,
+            body=notification.body,
+            headers=dict(notification.headers),
+            timeout=10,
+            retries=False,
         )
         return answer.status
     except urllib3.exceptions.HTTPError as error:
@@ -175,7 +180,8 @@ def serve(application: Any, port: int = 0, host: str = "127.0.0.1") -> Iterator[
     """Run in a thread; yields the base address."""
     server = make_server(host, port, application, threaded=True)
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, daemon=True)
+    # The interval is how long a shutdown takes at most: tests do many.
+    thread = threading.Thread(target=server.serve_forever, args=[0.02], daemon=True)
     thread.start()
     try:
         yield f"http://{host}:{server.server_port}"

@@ -19,11 +19,14 @@ DECISIONS = {
     "refuse_issuer": "Card refused by the bank",
     "refuse_antifraud": "Refused by the risk check",
     "review": "Risk check still looks at it",
+    "refuse_3ds": "3-D Secure failed",
+    "cancel": "The buyer gives up",
     "expire": "Let it expire unpaid",
     "expire_hold": "Let the hold run out",
     "pay_late": "Pay after it expired",
     "pay_twice": "Pay twice",
     "charge_back": "Charge back",
+    "refuse_refund": "Let the next refund fail",
 }
 #: How the shop hears of it.
 NOTIFY = {"once": "Notify once", "twice": "Notify twice", "later": "Hold back", "never": "Never notify"}
@@ -60,7 +63,9 @@ class PaymentSimulator(Simulator):
         rows = Markup("").join(
             Markup(
                 '<tr><td><a href="{root}pay/{id}">{title}</a></td><td>{amount}</td><td>{method}</td><td>{state}</td></tr>'
-            ).format(root=_root(request), id=row.id, title=row.title, amount=row.amount, method=row.method, state=row.state)
+            ).format(
+                root=_root(request), id=row.id, title=row.title, amount=row.amount, method=row.method, state=row.state
+            )
             for row in self.shown()
         )
         held = Markup("")
@@ -93,7 +98,12 @@ class PaymentSimulator(Simulator):
             '<form method="post"><label>The shop hears of it <select name="notify">{options}</select></label>'
             '<div class="buttons">{buttons}</div></form>'
         ).format(
-            amount=shown.amount, title=shown.title, method=shown.method, state=shown.state, options=options, buttons=buttons
+            amount=shown.amount,
+            title=shown.title,
+            method=shown.method,
+            state=shown.state,
+            options=options,
+            buttons=buttons,
         )
         if shown.return_url:
             body += Markup('<p><a href="{url}">Back to the shop</a></p>').format(url=shown.return_url)

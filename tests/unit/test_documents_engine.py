@@ -102,7 +102,9 @@ def test_the_machines_fonts_are_not_used(engine):
 
 def test_a_shops_template_stands_before_ours_and_uses_its_parts(tmp_path):
     (tmp_path / "invoice.typ").write_text('#import "parts.typ": *\n#picture("logo.svg", width: 1cm)\nOurs: #data.name')
-    (tmp_path / "logo.svg").write_text('<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>')
+    (tmp_path / "logo.svg").write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 9 9"><rect width="9" height="9"/></svg>'
+    )
     content = TypstEngine(templates=[tmp_path]).render("invoice", {"name": "#x"})
     assert pdf.words(content) == "Ours: #x"
 
@@ -114,7 +116,10 @@ def test_a_picture_that_is_not_there_is_left_out(tmp_path):
         assert pdf.words(engine.render("probe", {"logo": logo})) == "still"
 
 
-@pytest.mark.parametrize("source", ["#nosuch()", "#panic(1)", '#read("/etc/passwd")', '#read("../renderer.py")', '#import "@preview/x:1.0.0"'])
+@pytest.mark.parametrize(
+    "source",
+    ["#nosuch()", "#panic(1)", '#read("/etc/passwd")', '#read("../renderer.py")', '#import "@preview/x:1.0.0"'],
+)
 def test_a_broken_template_is_a_mistake_in_the_settings(tmp_path, source):
     (tmp_path / "probe.typ").write_text(source)
     with pytest.raises(ConfigurationError, match="template probe"):
@@ -139,7 +144,9 @@ def test_an_unknown_template_is_refused(engine, name):
 def test_wrong_options_are_named(settings, options, message):
     settings.OSCAR_FULFILLMENT = {
         **settings.OSCAR_FULFILLMENT,
-        "DOCUMENTS": {"default": {"BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine", "OPTIONS": options}},
+        "DOCUMENTS": {
+            "default": {"BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine", "OPTIONS": options}
+        },
     }
     with pytest.raises(ConfigurationError, match=message):
         renderers.get("default")

@@ -15,7 +15,7 @@ from sandbox.sellers import SELLERS
 from tests import pdf
 from tests.invoices import IBAN, but, invoice, line, paid_to
 
-HOSTILE = ['#panic()', "$ @ \\ ]", "Ёлка", "😀", "שלום", "\x00\x1b", "x" * 10_000]
+HOSTILE = ["#panic()", "$ @ \\ ]", "Ёлка", "😀", "שלום", "\x00\x1b", "x" * 10_000]
 
 
 @pytest.mark.feature("E6")

@@ -181,7 +181,9 @@ def test_long_buyers_are_cut_to_the_form():
     assert made.message == "m" * 140
 
 
-@pytest.mark.parametrize(("asked", "spoken"), [("fr", "Récépissé"), ("it", "Ricevuta"), ("pt", "Receipt"), ("", "Receipt")])
+@pytest.mark.parametrize(
+    ("asked", "spoken"), [("fr", "Récépissé"), ("it", "Ricevuta"), ("pt", "Receipt"), ("", "Receipt")]
+)
 def test_the_form_speaks_four_languages(asked, spoken):
     assert bill(language=asked).part()["labels"]["receipt"] == spoken
 
@@ -216,7 +218,9 @@ def test_accounts_with_a_settlement_centre_are_keyed_by_the_centre():
     assert [key for key in "0123456789" if russian_qr.is_account(f"40102810{key}00000010001", "040305000")] == ["1"]
 
 
-@pytest.mark.parametrize(("account", "bic"), [("30101810800000000746", "049805000"), ("30101810400000000225", "044525225")])
+@pytest.mark.parametrize(
+    ("account", "bic"), [("30101810800000000746", "049805000"), ("30101810400000000225", "044525225")]
+)
 def test_correspondent_accounts_are_keyed_by_the_region(account, bic):
     assert russian_qr.is_corr_account(account, bic)
     assert not russian_qr.is_corr_account(account.replace("0746", "0747").replace("0225", "0226"), bic)
@@ -293,7 +297,8 @@ def test_the_check_value_of_the_crc():
 
 
 @pytest.mark.parametrize(
-    "key", ["52998224725", "11222333000181", "12ABC34501DE35", "loja@example.com", "+5511912345678", "+551155550123", KEY]
+    "key",
+    ["52998224725", "11222333000181", "12ABC34501DE35", "loja@example.com", "+5511912345678", "+551155550123", KEY],
 )
 def test_every_kind_of_key(key):
     code = pix.br_code(key=key, name="Loja", city="Recife", amount=Decimal("10"), txid="T1", description="Pedido é")
@@ -357,13 +362,22 @@ def test_any_name_gives_a_pix_that_scans_back_or_a_refusal(name, amount):
 
 @pytest.mark.parametrize(
     ("text", "latin"),
-    [("Щербаков", "Shcherbakov"), ("Съезд", "Sieezd"), ("Łódź", "Łódź"), ("a\n b", "a b"), ("Київ", "Kiiv"), ("’“”—", "'\"\"-")],
+    [
+        ("Щербаков", "Shcherbakov"),
+        ("Съезд", "Sieezd"),
+        ("Łódź", "Łódź"),
+        ("a\n b", "a b"),
+        ("Київ", "Kiiv"),
+        ("’“”—", '\'""-'),
+    ],
 )
 def test_cyrillic_in_latin_letters(text, latin):
     assert romanised(text) == latin
 
 
-@pytest.mark.parametrize(("text", "plain"), [("São Paulo", "Sao Paulo"), ("Straße", "Strasse"), ("Łódź", "Lodz"), ("北", "")])
+@pytest.mark.parametrize(
+    ("text", "plain"), [("São Paulo", "Sao Paulo"), ("Straße", "Strasse"), ("Łódź", "Lodz"), ("北", "")]
+)
 def test_plain_letters(text, plain):
     assert ascii_only(text) == plain
 

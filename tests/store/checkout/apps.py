@@ -1,7 +1,5 @@
 from oscar.apps.checkout.apps import CheckoutConfig as OscarCheckoutConfig
 
-from oscar_fulfillment.checkout.apps import FulfillmentCheckoutConfigMixin
 
-
-class CheckoutConfig(FulfillmentCheckoutConfigMixin, OscarCheckoutConfig):
+class CheckoutConfig(OscarCheckoutConfig):
     name = "tests.store.checkout"

@@ -1,0 +1,153 @@
+"""Oscar's ``Source`` and ``Transaction`` as the ledger of an order's money: locked, bounded, never backwards.
+
+A source is one payment (at a provider, or seen on a bank account), with totals and one transaction per change.
+``amount_allocated`` is what is held or was taken, ``amount_debited`` what came in, ``amount_refunded`` what went back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from django.db.models import Sum
+from oscar.core.loading import get_model
+
+from oscar_fulfillment.core.exceptions import FulfillmentError
+from oscar_fulfillment.core.locks import lock_rows
+
+#: ``Transaction.txn_type``: Oscar's own, and the one it lacks.
+AUTHORISE, DEBIT, REFUND, VOID = "Authorise", "Debit", "Refund", "Void"
+
+
+class LedgerRefused(FulfillmentError):
+    """What is to be booked contradicts what is booked: less than before, or more back than came in."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """The money of one order over all its sources."""
+
+    allocated: Decimal = Decimal(0)
+    debited: Decimal = Decimal(0)
+    refunded: Decimal = Decimal(0)
+
+    @property
+    def net(self) -> Decimal:
+        """What the shop has."""
+        return self.debited - self.refunded
+
+    @property
+    def held(self) -> Decimal:
+        """What a provider holds and nobody took yet."""
+        return max(self.allocated - self.debited, Decimal(0))
+
+
+def totals(order_id: int) -> Totals:
+    """The sums over all sources of an order. One query."""
+    found = get_model("payment", "Source")._default_manager.filter(order=order_id).aggregate(
+        Sum("amount_allocated"), Sum("amount_debited"), Sum("amount_refunded")
+    )  # fmt: skip
+    return Totals(*(_sum(found[f"amount_{name}__sum"]) for name in ("allocated", "debited", "refunded")))
+
+
+def _sum(value: Any) -> Decimal:
+    """A sum as the columns have it: SQLite adds up with more decimals."""
+    return Decimal(value or 0).quantize(Decimal("0.01"))
+
+
+def source_type(name: str) -> Any:
+    """Oscar's source type of this name, made where it is missing."""
+    SourceType = get_model("payment", "SourceType")
+    return SourceType._default_manager.get_or_create(name=name[:128])[0]
+
+
+def open_source(order: Any, type_name: str, reference: str, label: str = "") -> Any:
+    """A new, empty source of an order."""
+    return get_model("payment", "Source")._default_manager.create(
+        order=order,
+        source_type=source_type(type_name),
+        currency=order.currency,
+        reference=reference[:255],
+        label=label[:128],
+    )
+
+
+def bring_to(
+    source_id: int, *, held: Decimal, captured: Decimal, refunded: Decimal, reference: str = "", status: str = ""
+) -> Totals:
+    """Book what is new in a source, so that its totals become these; the differences are returned.
+
+    ``held`` is what is held beyond what was captured. The same totals again book nothing. :class:`LedgerRefused` for
+    totals below what is booked (captured, refunded), or more given back than came in. Call it inside a transaction.
+    """
+    (source,) = lock_rows(get_model("payment", "Source")._default_manager.filter(pk=source_id))
+    more = Totals(
+        held + captured - source.amount_allocated,
+        captured - source.amount_debited,
+        refunded - source.amount_refunded,
+    )
+    if more.debited < 0 or more.refunded < 0 or held < 0:
+        raise LedgerRefused("less than is booked already")
+    if refunded > captured:
+        raise LedgerRefused("more would be given back than came in")
+    source.amount_allocated += more.allocated
+    source.amount_debited, source.amount_refunded = captured, refunded
+    source.save(update_fields=["amount_allocated", "amount_debited", "amount_refunded"])
+    booked = [
+        (AUTHORISE, max(more.allocated, Decimal(0))),
+        (DEBIT, more.debited),
+        (VOID, max(-more.allocated, Decimal(0))),
+        (REFUND, more.refunded),
+    ]
+    Transaction = get_model("payment", "Transaction")
+    Transaction._default_manager.bulk_create(
+        Transaction(source=source, txn_type=kind, amount=amount, reference=reference[:128], status=status[:128])
+        for kind, amount in booked
+        if amount
+    )
+    return more
+
+
+def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, reference: str = "") -> None:
+    """Book money that came in outside any provider (cash, bank transfer): a source with its debit per order.
+
+    The same few statements for any number of orders.
+    """
+    Source, Transaction = get_model("payment", "Source"), get_model("payment", "Transaction")
+    paying = [order for order in orders if amounts[order.pk]]
+    if not paying:
+        return
+    kind = source_type(type_name)
+    sources = Source._default_manager.bulk_create(
+        Source(
+            order=order, source_type=kind, currency=order.currency, reference=reference[:255],
+            amount_allocated=amounts[order.pk], amount_debited=amounts[order.pk],
+        )
+        for order in paying
+    )  # fmt: skip
+    Transaction._default_manager.bulk_create(
+        Transaction(source=source, txn_type=DEBIT, amount=source.amount_debited, reference=reference[:128], status="ok")
+        for source in sources
+    )
+
+
+def receive_rest(orders: Sequence[Any], reference: str = "", type_name: str = "By hand") -> set[int]:
+    """Book what each order still lacks, on a person's word that the money is in; who had some money already."""
+    ids = [order.pk for order in orders]
+    sums = (
+        get_model("payment", "Source")
+        ._default_manager.filter(order__in=ids)
+        .values("order")
+        .annotate(debited=Sum("amount_debited"), refunded=Sum("amount_refunded"))
+        .values_list("order", "debited", "refunded")
+    )
+    nets = {pk: _sum(debited) - _sum(refunded) for pk, debited, refunded in sums}
+    receive(
+        orders,
+        {order.pk: max(order.total_incl_tax - nets.get(order.pk, Decimal(0)), Decimal(0)) for order in orders},
+        type_name,
+        reference,
+    )
+    return set(nets)

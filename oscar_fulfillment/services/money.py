@@ -1,0 +1,154 @@
+"""What new money (or money given back) means for an order: steps of the payment machine, follow-ups, mails.
+
+Callers have booked it in the ledger before, in the same transaction, under the lock of the order's fulfillment row.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from oscar_fulfillment import signals
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.commit import after_commit
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.models import OrderFulfillment, PaymentTerms
+
+from . import followups, ledger, messages, oscar_events
+from .door import move
+from .payment_status import APPROVE, CAPTURE, REFUND, next_move
+
+logger = logging.getLogger("oscar_fulfillment.payments")
+
+RECEIVE = Move("ledger", "receive_money", is_record=True)
+
+
+@dataclass
+class News:
+    """What was booked: differences, and whose word it is. ``key`` tells this piece of news from the next."""
+
+    order: Any
+    more: ledger.Totals
+    key: str
+    source: str
+    reference: str = ""
+    data: dict[str, Any] = field(default_factory=dict)
+    held_until: datetime | None = None
+    #: Whether the mails of the step go out.
+    notify: bool = True
+
+    @property
+    def fulfillment(self) -> OrderFulfillment:
+        return self.order.fulfillment
+
+
+def advance(news: News, actor: Actor, reason: str = "") -> bool:
+    """Move the payment machine to what the ledger says, one step at a time. Whether it moved."""
+    moved = False
+    while step := next_move(news.fulfillment.payment_status, news.order.total_incl_tax, ledger.totals(news.order.pk)):
+        target = step.target
+
+        def effect(steps: Sequence[Step], target: str = target, move_: Move = step.move) -> None:
+            for each in steps:
+                each.targets["payment"] = target
+                consequences(each, move_, news)
+
+        move(news.order, step.move, actor=actor, reason=reason, data=news.data, effect=effect, lock=True)
+        moved = True
+    return moved
+
+
+def consequences(step: Step, move_: Move, news: News) -> None:
+    """Oscar's payment event, the customer's mail, and what the money changes on the row."""
+    if move_ in (APPROVE, CAPTURE):
+        _money_is_in(step, news)
+    elif move_ == REFUND:
+        step.data["amount"] = str(news.more.refunded)
+        step.context["announce"] = {"amount": news.more.refunded}
+        if step.subject.problem in ("refund_due", "refund_failed", "late_money"):
+            step.fields["problem"] = ""
+        followups.close_for_orders([step.subject.pk], (followups.OVERPAID,), "refunded", step.actor.label)
+        _mail(step, news, messages.PAYMENT_REFUNDED, amount=str(news.more.refunded))
+    else:
+        step.data["amount"] = str(news.more.allocated)
+        if news.held_until:
+            step.data["held_until"] = news.held_until.isoformat()
+        _mail(step, news, messages.PAYMENT_AUTHORIZED)
+        end_terms(step.subject.pk)
+
+
+def _money_is_in(step: Step, news: News) -> None:
+    order = step.subject.order
+    amount = news.more.debited or order.total_incl_tax
+    oscar_events.record_payments([order], oscar_events.PAID, {order.pk: amount}, news.reference)
+    step.data["amount"] = str(amount)
+    method = step.subject.payment_method
+    if method is not None and method.awaits_payout and method.is_run_by_provider:
+        step.fields["awaits_payout"] = True
+    if step.subject.problem in ("payment_mismatch", "capture_failed"):
+        step.fields["problem"] = ""
+    _mail(step, news, messages.PAYMENT_APPROVED)
+    end_terms(order.pk)
+    followups.close_for_orders([order.pk], followups.ABOUT_PAYING, "done", step.actor.label)
+
+
+def _mail(step: Step, news: News, kind: str, **payload: Any) -> None:
+    if news.notify:
+        messages.mail(step, kind, **payload)
+
+
+def end_terms(*order_ids: int) -> None:
+    """The clock of unpaid orders stops."""
+    PaymentTerms._default_manager.filter(pk__in=order_ids, next_at__isnull=False).update(
+        remind_at=None, call_at=None, cancel_at=None, next_at=None
+    )
+
+
+def compare(news: News, actor: Actor) -> None:
+    """Money came: is it what the order costs, and does the order still want it? If not, a person is told."""
+    order, total, money = news.order, news.order.total_incl_tax, ledger.totals(news.order.pk)
+    data = {
+        "amount": news.more.debited, "currency": order.currency, "expected": total, "received": money.net,
+        "source": news.source, **news.data,
+    }  # fmt: skip
+    status = news.fulfillment.payment_status
+    if status == "cancelled" or news.fulfillment.shipping_status == "cancelled":
+        late_money(news, data, actor)
+    elif money.net > total:
+        _tell(followups.OVERPAID, f"over:{order.pk}:{money.debited}", order, data, money.net - total)
+    elif money.net < total and status in ("awaiting_payment", "authorized"):
+        _tell(followups.UNDERPAID, f"short:{order.pk}:{money.debited}", order, data, total - money.net)
+
+
+def _tell(kind: str, key: str, order: Any, data: dict[str, Any], difference: Decimal) -> None:
+    followups.open_followup(kind=kind, key=key, fulfillment_id=order.pk, data=data | {"difference": difference})
+
+
+def late_money(news: News, data: dict[str, Any], actor: Actor) -> None:
+    """Money for an order that was cancelled: a problem, a follow-up with three ways out, a signal."""
+    new = followups.open_followup(
+        kind=followups.LATE_MONEY, key=f"late:{news.key}", fulfillment_id=news.order.pk, data=data
+    )
+    if not new:
+        return
+
+    def effect(steps: Sequence[Step]) -> None:
+        for step in steps:
+            step.fields["problem"] = "late_money"
+
+    told = {"amount": str(news.more.debited), "currency": news.order.currency, "late": True}
+    move(news.order, RECEIVE, actor=actor, data=told, effect=effect, lock=True)
+    after_commit(_announce_late, news, actor)
+
+
+def _announce_late(news: News, actor: Actor) -> None:
+    for receiver, result in signals.late_payment.send_robust(
+        sender=OrderFulfillment, order=news.order, fulfillment=news.fulfillment, change=None, actor=actor,
+        amount=news.more.debited,
+    ):  # fmt: skip
+        if isinstance(result, Exception):
+            logger.error("late_payment: receiver %r failed", receiver, exc_info=result)

@@ -1,0 +1,247 @@
+"""Payments at providers: begun for an order, and settled from what the provider says.
+
+What a notification says is never believed; what counts is the payment as fetched. Its totals are booked (see
+``ledger.bring_to``), and the payment status follows the ledger (see ``payment_status``). The network is used between
+transactions, never inside one.
+"""
+
+from __future__ import annotations
+
+import logging
+import secrets
+from collections.abc import Sequence
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.utils import timezone
+from django.utils.translation import gettext as _
+
+from oscar_fulfillment.conf import settings
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.exceptions import (
+    AdapterRejected,
+    AdapterUnavailable,
+    ConfigurationError,
+    FulfillmentError,
+)
+from oscar_fulfillment.core.locks import lock_rows
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.gateways import gateways
+from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState, RemotePayment
+from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, ProviderPayment
+
+from . import followups, payment_requests
+from .door import move
+from .settling import LIVE, settle
+
+logger = logging.getLogger("oscar_fulfillment.payments")
+
+BEGIN = Move("provider", "begin_payment", is_record=True)
+
+
+class PaymentImpossible(FulfillmentError):
+    """The order cannot be paid at a provider now. The message is for the buyer."""
+
+
+def gateway_of(payment: ProviderPayment) -> Gateway:
+    """The gateway of a payment. :class:`AdapterUnavailable` when the shop has taken it out of its settings."""
+    if payment.provider not in gateways:
+        raise AdapterUnavailable(f"the provider {payment.provider!r} is not configured")
+    return gateways.get(payment.provider)
+
+
+def begin_payment(*, order: Any, actor: Actor, return_url: str, notification_url: str = "") -> ProviderPayment:
+    """Have a payment of the order's outstanding sum at its method's provider, and return it.
+
+    One that is open already is returned as it is, so that a second click pays nothing twice; one whose answer was lost
+    is asked for again under the same key. Raises :class:`PaymentImpossible` when there is nothing to pay or the
+    provider said no, :class:`AdapterUnavailable` when it cannot be reached: the order stays as it is in both cases.
+    """
+    payment, is_new = _open_payment(order, actor)
+    if payment.external_id:
+        return payment
+    gateway = gateway_of(payment)
+    # Begun before, and its answer lost: the provider may have forgotten the key since.
+    if not is_new and (remote := ask(gateway, payment)) is not None:
+        settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
+        payment.refresh_from_db()
+        return payment
+    request = payment_requests.build_request(order, payment, return_url=return_url, notification_url=notification_url)
+    try:
+        remote = gateway.start(request, key=payment.reference)
+    except AdapterRejected as error:
+        _note_refusal(payment, str(error))
+        raise PaymentImpossible(_("The payment could not be started. Please choose another way to pay.")) from error
+    settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
+    payment.refresh_from_db()
+    return payment
+
+
+def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
+    """The payment that is open, else a new row (True); committed before the provider is called."""
+    with transaction.atomic():
+        fulfillment = lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))[0]
+        found = fulfillment.provider_payments.filter(state__in=LIVE).order_by("-pk").first()
+        if found is not None:
+            return found, False
+        method = fulfillment.payment_method
+        if method is None or not method.is_run_by_provider:
+            raise PaymentImpossible(_("This order is not paid online."))
+        if fulfillment.payment_status != "awaiting_payment" or fulfillment.shipping_status == "cancelled":
+            raise PaymentImpossible(_("There is nothing to pay."))
+        from .ledger import totals
+
+        amount = order.total_incl_tax - totals(order.pk).net
+        if amount <= 0:
+            raise PaymentImpossible(_("There is nothing to pay."))
+        now = timezone.now()
+        made: list[ProviderPayment] = []
+
+        def effect(steps: Sequence[Step]) -> None:
+            made.append(
+                ProviderPayment._default_manager.create(
+                    fulfillment=steps[0].subject,
+                    payment_method=method,
+                    provider=method.provider,
+                    method=method.provider_method,
+                    reference=new_reference(order),
+                    is_hold=method.holds,
+                    currency=order.currency,
+                    amount=amount,
+                    created_at=now,
+                    next_check_at=now + timedelta(seconds=settings.PAYMENT_CHECKS[0]),
+                )
+            )
+
+        move(
+            order,
+            BEGIN,
+            actor=actor,
+            data={"provider": method.provider, "amount": str(amount), "currency": order.currency},
+            effect=effect,
+            lock=True,
+        )
+        return made[0], True
+
+
+def new_reference(order: Any) -> str:
+    """A reference that no other attempt has, short enough for every provider (at most 20 characters), not guessable."""
+    return f"{str(order.number)[-9:]}-{secrets.token_hex(5)}"
+
+
+def _note_refusal(payment: ProviderPayment, words: str) -> None:
+    """The provider refused to begin: the attempt is over, the order waits."""
+    ProviderPayment._default_manager.filter(pk=payment.pk, external_id="").update(
+        state=PaymentState.REFUSED, reason=words[:255], next_check_at=None, checked_at=timezone.now()
+    )
+
+
+def refresh_payment(*, payment: ProviderPayment, actor: Actor | None = None) -> ProviderPayment:
+    """Ask the provider how a payment stands, and settle it. Raises what the gateway raises."""
+    gateway = gateway_of(payment)
+    remote = ask(gateway, payment)
+    if remote is None:
+        # Our call never reached the provider, or its answer was lost before anything happened there.
+        _postpone(payment, timezone.now())
+        return payment
+    settle(payment_id=payment.pk, remote=remote, actor=actor or Actor.provider(payment.provider))
+    payment.refresh_from_db()
+    return payment
+
+
+def ask(gateway: Gateway, payment: ProviderPayment) -> RemotePayment | None:
+    """The payment as the provider has it; None when it has none under our reference.
+
+    Where a provider cannot be searched, a payment whose answer was lost cannot be paid either: nobody has its link.
+    """
+    if payment.external_id:
+        return gateway.fetch(payment.external_id)
+    if Capability.FIND not in gateway.capabilities(payment.method):
+        return None
+    return gateway.find(payment.reference)
+
+
+def process_notification(*, provider: str, external_id: str, reference: str) -> str:
+    """Settle the payment a notification was about; returns "processed", or "ignored" for one of nobody's.
+
+    A payment that is not in our tables is shown to a person as a follow-up: money may have come for nothing.
+    """
+    rows = ProviderPayment._default_manager.filter(provider=provider)
+    payment = rows.filter(external_id=external_id).first() if external_id else None
+    if payment is None and reference:
+        payment = rows.filter(reference=reference).first()
+    gateway = gateways.get(provider)
+    if payment is not None and not external_id:
+        refresh_payment(payment=payment)
+        return "processed"
+    if payment is not None:
+        settle(payment_id=payment.pk, remote=gateway.fetch(external_id), actor=Actor.provider(provider))
+        return "processed"
+    if not external_id:
+        return "ignored"
+    remote = gateway.fetch(external_id)
+    payment = rows.filter(reference=remote.reference).first() if remote.reference else None
+    if payment is not None:
+        settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(provider))
+        return "processed"
+    followups.open_followup(
+        kind=followups.UNKNOWN_PAYMENT,
+        key=f"unknown:{provider}:{remote.external_id}",
+        data={
+            "provider": provider, "external_id": remote.external_id, "reference": remote.reference,
+            "state": remote.state, "amount": remote.captured or remote.amount, "currency": remote.currency,
+        },
+    )  # fmt: skip
+    return "processed"
+
+
+def reconcile(limit: int = 100) -> int:
+    """Ask about payments whose provider should have said something; how many were asked. Safe to run twice at once."""
+    now = timezone.now()
+    due = ProviderPayment._default_manager.filter(next_check_at__lte=now).order_by("next_check_at")[:limit]
+    asked = 0
+    for payment in due:
+        # Taken by moving its time: another worker skips it.
+        taken = ProviderPayment._default_manager.filter(pk=payment.pk, next_check_at=payment.next_check_at)
+        if not taken.update(next_check_at=_next_check(payment, now), checks=payment.checks + 1):
+            continue
+        asked += 1
+        try:
+            refresh_payment(payment=payment)
+        except (FulfillmentError, ConfigurationError) as error:
+            logger.warning("payment %s could not be asked for: %s", payment.reference, error)
+        except Exception:
+            logger.exception("payment %s could not be settled", payment.reference)
+    return asked
+
+
+def _next_check(payment: ProviderPayment, now: Any) -> Any:
+    pauses: Sequence[float] = settings.PAYMENT_CHECKS
+    return now + timedelta(seconds=pauses[min(payment.checks, len(pauses) - 1)])
+
+
+def _postpone(payment: ProviderPayment, now: Any) -> None:
+    """Nothing is known yet. What was never begun within a day is given up."""
+    given_up = now - payment.created_at > timedelta(days=1)
+    values: dict[str, Any] = {"checked_at": now}
+    if given_up:
+        values |= {"state": PaymentState.EXPIRED, "next_check_at": None}
+    ProviderPayment._default_manager.filter(pk=payment.pk, external_id="").update(**values)
+
+
+def pays_online(method: PaymentMethod | None) -> bool:
+    """Whether orders by this method are paid at a provider that is configured."""
+    return method is not None and method.is_run_by_provider and method.provider in gateways
+
+
+__all__ = [
+    "LIVE",
+    "PaymentImpossible",
+    "begin_payment",
+    "gateway_of",
+    "pays_online",
+    "process_notification",
+    "reconcile",
+    "refresh_payment",
+]

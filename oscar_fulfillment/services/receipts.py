@@ -1,0 +1,167 @@
+"""Money that a person or a bank statement says has come in, or gone back, outside any provider."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+from oscar.core.loading import get_model
+
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.locks import lock_rows
+from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.text import clean_text
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.models import OrderFulfillment, StatusChange
+
+from . import late_money, ledger, messages, money
+from .door import move
+from .money import RECEIVE, News
+from .payment_status import REFUND, resolve
+
+BANK = "Bank transfer"
+PAY_BACK = Move("ledger", "pay_back", is_record=True)
+
+
+def receive_money(
+    *,
+    order: Any,
+    actor: Actor,
+    amount: Decimal,
+    reference: str = "",
+    source: str = BANK,
+    reason: str = "",
+    notify: bool = True,
+    expected_version: int | None = None,
+    key: str = "",
+) -> StatusChange:
+    """Book a sum that came in for an order, and move its payment where that leads.
+
+    Exact: approved. Short: it waits on, and a follow-up says what is missing. Over: approved, and a follow-up says what
+    is too much. For a cancelled order: late money. ``key`` makes it once, whatever is repeated.
+    """
+    if amount <= 0:
+        raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
+    reference = clean_text("reference", reference, limit=128)
+    reason = clean_text("reason", reason)
+    data = {"amount": str(amount), "currency": order.currency, "source": source, "reference": reference}
+    booked: list[bool] = []
+
+    def effect(steps: Sequence[Step]) -> None:
+        ledger.receive([step.subject.order for step in steps], {order.pk: amount}, source, reference)
+        booked.append(True)
+
+    with transaction.atomic():
+        lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
+        change = move(
+            order, RECEIVE, actor=actor, reason=reason, data=data, effect=effect,
+            expected_version=expected_version, key=key, lock=True,
+        )  # fmt: skip
+        if booked:
+            more = ledger.Totals(amount, amount, Decimal(0))
+            news = News(
+                order, more, key=f"receipt:{change.pk}", source=source, reference=reference, data=data, notify=notify
+            )
+            money.advance(news, actor, reason)
+            money.compare(news, actor)
+    return change
+
+
+def note_refund(
+    *,
+    order: Any,
+    actor: Actor,
+    amount: Decimal,
+    reason: str,
+    reference: str = "",
+    notify: bool = True,
+    expected_version: int | None = None,
+    key: str = "",
+) -> StatusChange:
+    """Note that a person has paid money back (bank transfer, cash); a reason is required.
+
+    :class:`InvalidInput` for more than the order has had outside its providers.
+    """
+    reason = clean_text("reason", reason, required=True)
+    reference = clean_text("reference", reference, limit=128)
+    if amount <= 0:
+        raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
+
+    def effect(steps: Sequence[Step]) -> None:
+        for step in steps:
+            _pay_back(step, amount, reference)
+            if not step.reasons:
+                _paid_back(step, amount, notify)
+
+    with transaction.atomic():
+        # Money that came for a cancelled order goes back without a step of the payment machine.
+        (now,) = lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
+        record = PAY_BACK if now.payment_status == "cancelled" else REFUND
+        return move(
+            order, record, actor=actor, reason=reason, effect=effect, expected_version=expected_version, key=key,
+            lock=True,
+        )  # fmt: skip
+
+
+def _paid_back(step: Step, amount: Decimal, notify: bool) -> None:
+    after = ledger.totals(step.subject.pk)
+    if step.moves[0] == REFUND:
+        step.targets["payment"] = resolve(step.state("payment"), step.subject.order.total_incl_tax, after)
+    step.data |= {"amount": str(amount), "currency": step.subject.order.currency, "by_hand": True}
+    step.context["announce"] = {"amount": amount}
+    step.subject.order.fulfillment = step.subject
+    if not late_money.excess(step.subject.order):
+        late_money.settle_excess(step, "refunded")
+    if step.subject.problem == "refund_failed":
+        step.fields["problem"] = ""
+    if notify:
+        messages.mail(step, messages.PAYMENT_REFUNDED, amount=str(amount))
+
+
+def refundable_by_hand(order: Any) -> Decimal:
+    """What an order has had outside its providers and was not paid back."""
+    return sum((_left(source) for source in _sources(order.pk)), Decimal(0))
+
+
+def _sources(order_id: int) -> Any:
+    rows = get_model("payment", "Source")._default_manager.filter(order=order_id)
+    from oscar_fulfillment.models import ProviderPayment
+
+    provided = ProviderPayment._default_manager.filter(fulfillment=order_id, source__isnull=False).values("source")
+    return rows.exclude(pk__in=provided)
+
+
+def _left(source: Any) -> Decimal:
+    return source.amount_debited - source.amount_refunded
+
+
+def _pay_back(step: Step, amount: Decimal, reference: str) -> None:
+    if ledger.totals(step.subject.pk) == ledger.Totals():
+        # Approved before there was a ledger: what was approved is what came in.
+        order = step.subject.order
+        ledger.receive([order], {order.pk: order.total_incl_tax}, BANK)
+    left = amount
+    for source in lock_rows(_sources(step.subject.pk)):
+        part = min(left, _left(source))
+        if part > 0:
+            ledger.bring_to(
+                source.pk,
+                held=source.amount_allocated - source.amount_debited,
+                captured=source.amount_debited,
+                refunded=source.amount_refunded + part,
+                reference=reference,
+                status="by hand",
+            )
+            left -= part
+    if left > 0:
+        step.refuse(
+            Reason(
+                "too_much",
+                _("At most %(sum)s came in outside the providers.")
+                % {"sum": f"{amount - left} {step.subject.order.currency}"},
+            )
+        )

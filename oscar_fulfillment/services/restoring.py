@@ -1,0 +1,78 @@
+"""A cancelled order is taken up again: its stock allocated anew, its payment where the ledger says it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.utils.translation import gettext as _
+
+from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.statemachine import Reason
+from oscar_fulfillment.core.text import clean_text
+from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.models import StatusChange
+
+from . import followups, ledger, messages, stock, terms
+from .door import move
+from .payment_status import REOPEN
+
+RESTORE = Move("shipping", "restore")
+
+
+def restore_effect(steps: Sequence[Step]) -> None:
+    """Allocate the stock, if it allows; the payment is reopened as the ledger has it."""
+    locked = stock.lock_stock([step.subject.pk for step in steps])
+    for step in steps:
+        wanted = {line.pk: line.quantity for line in locked.lines_of(step.subject.pk)}
+        if missing := stock.missing(locked, wanted):
+            names = ", ".join(f"{line.title} ({count})" for line, count in missing)
+            step.refuse(
+                Reason("short", _("Not enough in stock: %(lines)s.") % {"lines": names}, _("Refund the money instead"))
+            )
+            continue
+        stock.allocate(locked, wanted)
+        _reopen(step)
+        step.fields["problem"] = ""
+        followups.close_for_orders([step.subject.pk], (followups.LATE_MONEY,), "restored", step.actor.label)
+        if step.context.get("notify", True):
+            messages.mail(step, messages.ORDER_PLACED)
+
+
+def _reopen(step: Step) -> None:
+    if step.state("payment") != "cancelled":
+        return
+    money, total = ledger.totals(step.subject.pk), step.subject.order.total_incl_tax
+    if money.debited and money.net >= total:
+        target = "paid"
+    elif money.held and money.held + money.net >= total:
+        target = "authorized"
+    else:
+        target = "awaiting_payment"
+        anew = terms.terms_for(step.subject.payment_method, step.now)
+        if anew:
+            terms.set_terms(step.subject, **anew)
+    step.moves = [*step.moves, REOPEN]
+    step.targets["payment"] = target
+
+
+def restore_order(
+    *,
+    order: Any,
+    actor: Actor,
+    reason: str,
+    notify: bool = True,
+    expected_version: int | None = None,
+    key: str = "",
+) -> StatusChange:
+    """Undo a cancellation, where the stock still allows it; a reason is required. The clock starts anew if unpaid."""
+    return move(
+        order,
+        RESTORE,
+        actor=actor,
+        reason=clean_text("reason", reason, required=True),
+        context={"notify": notify},
+        effect=restore_effect,
+        expected_version=expected_version,
+        key=key,
+    )

@@ -1,0 +1,22 @@
+"""What is open to the outside: ``path("fulfillment/", include("oscar_fulfillment.urls"))`` in the shop's URLs.
+
+Not below ``i18n_patterns``: vendors and the links in mails call one address whatever the language.
+"""
+
+from __future__ import annotations
+
+from django.urls import path
+
+from .payment_pages.document_views import customer_invoice
+from .payment_pages.views import PayStateView, PayView
+from .webhooks.views import InboundView
+
+app_name = "fulfillment"
+
+urlpatterns = [
+    path("pay/<str:token>/", PayView.as_view(), name="pay"),
+    path("pay/<str:token>/state/", PayStateView.as_view(), name="pay-state"),
+    path("invoice/<str:order_number>/", customer_invoice, name="invoice"),
+    path("invoice/<str:order_number>/<str:hash>/", customer_invoice, name="guest-invoice"),
+    path("webhooks/<slug:family>/<slug:name>/", InboundView.as_view(), name="webhook"),
+]
