@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from multiprocessing import cpu_count
 from typing import Any, TypeGuard
 
@@ -187,6 +188,10 @@ def check_sellers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             read_seller(key, given)
         except ImproperlyConfigured as error:
             found.append(Error(str(error), hint="See docs/documents.md.", id="oscar_fulfillment.E041"))
+    engine = fulfillment_settings.DOCUMENTS.get("default", {}).get("BACKEND")
+    if sellers and engine == DEFAULTS["DOCUMENTS"]["default"]["BACKEND"] and find_spec("typst") is None:
+        hint = "pip install django-oscar-fulfillment[documents]"
+        found.append(Warning("SELLERS is set, but nothing can draw invoices.", hint=hint, id="oscar_fulfillment.W042"))
     return found
 
 

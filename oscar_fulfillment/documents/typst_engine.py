@@ -25,6 +25,10 @@ FONTS = ("Liberation Sans", "DejaVu Sans Mono")
 SUFFIXES = frozenset({".typ", ".svg", ".png", ".jpg", ".jpeg", ".gif", ".webp", ".json"})
 #: The largest file of a shop's folder, in bytes: a logo of more would be in every mail.
 MAX_FILE = 5_000_000
+#: Data of more characters than this make many pages, whose layout typst would keep (0.6 MB a page).
+LARGE = 40_000
+#: So many compilations later typst lets go of what it was not asked for again.
+FORGETS_AFTER = 12
 #: What a file says of its making where nobody says it.
 NO_DAY = date(2000, 1, 1)
 _NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -81,11 +85,18 @@ class TypstEngine:
         try:
             with self._turn:
                 made = self._compiler.compile(files, format="pdf", timestamp=at)  # type: ignore[type-var]
+                if len(text) > LARGE:
+                    self._forget()
         except self._error as error:
             raise ConfigurationError(f"template {template}: {error.message} {' '.join(error.hints)}".strip()) from error
         if not isinstance(made, bytes):
             raise ConfigurationError(f"template {template}: typst made no PDF")
         return made
+
+    def _forget(self) -> None:
+        """Give the memory of a large document back: a batch of 200 pages took 120 MB, the next one as much again."""
+        for _time in range(FORGETS_AFTER):
+            self._compiler.compile({"main.typ": b""}, format="pdf")  # type: ignore[type-var]
 
 
 def _folder(path: str | Path) -> str:

@@ -42,6 +42,8 @@ METHODS: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     ("card-eu", "Carte / tarjeta", "gateway", "redsys", ""),
 )
+#: The ones whose invoice is mailed with the confirmation (see sellers.py).
+INVOICED = {"deposito", "invoice-ch", "invoice-ru", "transfer"}
 
 
 def create_payment_methods() -> None:
@@ -57,5 +59,6 @@ def create_payment_methods() -> None:
                 "instructions": instructions,
                 "position": position,
                 "is_active": True,
+                "sends_invoice": code in INVOICED,
             },
         )

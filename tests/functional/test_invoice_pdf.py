@@ -70,9 +70,14 @@ def test_nobody_else_fetches_it_from_the_dashboard(client, method):
     assert client.get(staff_url(order)).status_code == 302
     client.force_login(factories.staff_user("release_order"))
     assert client.get(staff_url(order)).status_code == 403
-    partner_user(client, "Warehouse")
+
+
+def test_a_partners_people_fetch_those_of_their_orders(client, method):
+    own = factories.placed_order(method=method, lines=[(factories.product(partner="North"), 1)])
     foreign = factories.placed_order(method=method, lines=[(factories.product(partner="South"), 1)])
-    assert client.get(staff_url(foreign)).status_code in (403, 404)
+    partner_user(client, "North")
+    assert is_invoice_of(client.get(staff_url(own)), own)
+    assert client.get(staff_url(foreign)).status_code == 404
 
 
 @pytest.mark.parametrize("verb", ["post", "put", "delete"])

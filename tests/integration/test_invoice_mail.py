@@ -212,13 +212,22 @@ def test_no_seller_is_a_mistake_in_the_settings(method, settings):
         documents.invoice_data(order)
 
 
-@pytest.mark.parametrize(("number", "name"), [("A/../B", "invoice-A..B.pdf"), ("Ж 1", "invoice-Ж_1.pdf"), ('"\n', "invoice-_.pdf")])
+@pytest.mark.parametrize(
+    ("number", "name"), [("A/../B", "invoice-A..B.pdf"), ("Ж 1", "invoice-Ж_1.pdf"), ('"\n', "invoice-_.pdf")]
+)
 def test_file_names_are_harmless(number, name):
     found = documents.invoice_filename(get_model("order", "Order")(number=number))
     assert "/" not in found
     assert found.startswith("invoice-")
     assert '"' not in found
     assert name.endswith(".pdf")
+
+
+def test_a_missing_engine_is_found_at_deployment(monkeypatch):
+    monkeypatch.setattr(checks, "find_spec", lambda name: None)
+    (found,) = checks.check_sellers()
+    assert found.id == "oscar_fulfillment.W042"
+    assert "[documents]" in found.hint
 
 
 def test_a_wrong_seller_is_found_at_deployment(settings):

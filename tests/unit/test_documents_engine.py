@@ -206,3 +206,22 @@ def test_many_threads_share_the_engine(engine):
     for thread in threads:
         thread.join()
     assert found == {number: f"page of {number}" for number in range(12)}
+
+
+def test_large_documents_leave_no_memory_behind():
+    code = (
+        "import sys; sys.path.insert(0, '.')\n"
+        "import os; os.environ['DJANGO_SETTINGS_MODULE'] = 'tests.settings'\n"
+        "import django; django.setup()\n"
+        "from tests.invoices import invoice\n"
+        "from oscar_fulfillment.documents.invoice import render_invoices\n"
+        "rss = lambda: int(open('/proc/self/statm').read().split()[1]) * 4 // 1024\n"
+        "taken = []\n"
+        "for batch in range(6):\n"
+        "    render_invoices([invoice('EUR', number=f'{batch}{n:03}') for n in range(100)])\n"
+        "    taken.append(rss())\n"
+        "print(taken[5] - taken[1])\n"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=300)
+    assert run.returncode == 0, run.stderr
+    assert int(run.stdout) < 60  # MB; 260 when nothing is let go
