@@ -23,7 +23,7 @@ METHODS: tuple[tuple[str, str, str, str, str], ...] = (
     ("twint", "TWINT", "gateway", "datatrans", ""),
     ("card-ch", "Carte de crédit", "gateway", "datatrans", ""),
     ("cash-pickup", "Paiement au retrait", "manual", "", "Apportez le montant en venant chercher le colis à Lausanne."),
-    ("invoice-ch", "Achat sur facture", "manual", "", "Payable à 30 jours, la facture accompagne le colis."),
+    ("invoice-ch", "Achat sur facture", "manual", "", "Payable à 30 jours, la facture est jointe à la confirmation."),
     ("yookassa", "ЮKassa (карта, СБП)", "gateway", "yookassa", ""),
     (
         "invoice-ru",
