@@ -16,6 +16,7 @@ from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.order_page import OrderPage, changes_since, find_order, fulfillment_of
 from oscar_fulfillment.selectors.order_step import find_order_for_step
+from oscar_fulfillment.services import documents
 from oscar_fulfillment.services.door import ORDERS
 
 from .page_forms import form_class
@@ -55,6 +56,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "may_hold": user_may(user, "place_hold"),
         "may_note": user_may(user, "add_note"),
         "may_print": user_may(user, "print"),
+        "has_invoice_pdf": user_may(user, "print") and documents.can_be_invoiced(page.order),
         "may_send_again": user_may(user, "manage_messages"),
         "may_change_tracking": user_may(user, "change_tracking"),
         "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),
