@@ -113,16 +113,26 @@ class InvoiceForm(StepForm):
 
 @form("cancel_invoice")
 class CancelInvoiceForm(StepForm):
-    """The document was wrong."""
+    """A document was wrong."""
 
     danger = True
+    invoice = forms.IntegerField(
+        label=gettext_lazy("Fiscal document"), required=False, min_value=1, max_value=MOST, widget=forms.HiddenInput
+    )
     reason = reason_field(gettext_lazy("Why is it taken back?"), required=True)
 
+    def prepare(self) -> None:
+        found = self.page.to_take_back
+        if len(found) > 1:
+            choices = [("", _("All whose goods are still here")), *((str(i.pk), str(i)) for i in found)]
+            self.fields["invoice"].widget = forms.Select(choices=choices)
+
     def consequences(self) -> list[Any]:
-        return [_("The order goes back one step and can be invoiced again. Cancel the document at the tax office too.")]
+        return [_("The goods it covers can be invoiced again. Cancel the document at the tax office too.")]
 
     def save(self, **common: Any) -> StatusChange:
-        return invoicing.cancel_invoice(reason=self.cleaned_data["reason"], **common)
+        typed = self.cleaned_data
+        return invoicing.cancel_invoice(invoice=typed["invoice"], reason=typed["reason"], **common)
 
 
 def shipment_choices(rows: list[ShipmentRow], everything: Any) -> list[tuple[str, str]]:

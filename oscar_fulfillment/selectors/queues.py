@@ -9,12 +9,13 @@ from functools import lru_cache
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy as pgettext
 
 from oscar_fulfillment.flows import Flow, flows
-from oscar_fulfillment.models import OrderFulfillment
+from oscar_fulfillment.models import OrderFulfillment, Shipment
+from oscar_fulfillment.models.shipment import PENDING
 
 from .scans import Alternatives, Part, count_part
 
@@ -36,14 +37,21 @@ class Queue:
     hint: Any = ""
 
 
+#: States in which a part of the order waits for one step, another part for the next.
+_MIXED = frozenset({"partially_invoiced"})
+
+
 def step_places(flow: Flow) -> dict[str, list[str]]:
-    """Shipping states by the step that takes an order on from there: the last of the flow's steps that may start."""
+    """Shipping states by the step that takes an order on from there: the last of the flow's steps that may start.
+
+    A state whose parts wait for two steps is the place of both.
+    """
     places: dict[str, list[str]] = defaultdict(list)
     for state in flow.shipping.states:
         table = flow.shipping.transitions
         following = [step for step in flow.steps if step in table and state in table[step].sources]
-        if following:
-            places[following[-1]].append(state)
+        for step in following[-2:] if state in _MIXED else following[-1:]:
+            places[step].append(state)
     return places
 
 
@@ -65,6 +73,21 @@ def _waiting_for() -> dict[str, list[Q]]:
         else:
             found[step] += [Q(flow=name, shipping_status=state) for name in sorted(names)]
     return found
+
+
+#: A part has left. What the rest waits for is known by its shipments only.
+_REST = Q(shipping_status="partially_dispatched")
+
+
+def _waiting_parcel(*, invoiced: bool) -> Exists:
+    """A shipment that waits to leave (in a flow that invoices: with its document), or that waits for its document."""
+    plain = [name for name, flow in flows().items() if not flow.invoices]
+    parcels = Shipment._default_manager.filter(fulfillment=OuterRef("pk"), status=PENDING).alias(
+        flow=ExpressionWrapper(OuterRef("flow"), CharField())
+    )
+    if invoiced:
+        return Exists(parcels.filter(Q(invoice__isnull=False) | Q(flow__in=plain)))
+    return Exists(parcels.filter(invoice__isnull=True).exclude(flow__in=plain))
 
 
 def build_queues(manual_methods: Iterable[int]) -> Mapping[str, Queue]:
@@ -100,7 +123,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
     ]
     to_release = [condition & Q(payment_status=status) & no_hold for condition in waiting["release"] for status in SAFE]
     to_dispatch = [condition & no_hold for condition in waiting["dispatch"]]
-    to_dispatch.append(Q(shipping_status="partially_dispatched", has_backorder=False) & no_hold)
+    to_dispatch.append(_REST & no_hold & Q(_waiting_parcel(invoiced=True)))
     listed = [
         Queue(ALL, _("All"), _("No orders yet. The first one will appear here by itself."), [Q()]),
         Queue(
@@ -139,6 +162,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
             listed.append(Queue(f"step-{step}", label, _("No order is waiting for this step."), conditions))
     if waiting.get("invoice"):
         conditions = [condition & no_hold for condition in waiting["invoice"]]
+        conditions.append(_REST & no_hold & Q(_waiting_parcel(invoiced=False)))
         empty = _("Nothing to invoice. Released orders wait here for their fiscal document.")
         listed.append(Queue("to-invoice", _("To invoice"), empty, conditions))
     empty = _("Nothing to dispatch. Orders that are ready to leave the house wait here.")

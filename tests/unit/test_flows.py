@@ -21,8 +21,9 @@ SHIPPING = {
                               release invoice cancel_invoice dispatch deliver return cancel
         received              x       .       .              .        .       .      x
         released              x       x       .              .        .       .      x
+        partially_invoiced    x       x       x              x        .       .      x
         invoiced              x       .       x              x        .       .      x
-        partially_dispatched  x       x       .              x        x       .      .
+        partially_dispatched  x       x       x              x        x       .      .
         dispatched            .       .       .              .        x       x      .
         delivered             .       .       .              .        .       x      .
         returned              .       .       .              .        .       .      .
@@ -144,6 +145,15 @@ GUARDS = [
     ({"shipping_status": "dispatched", "shipments": []}, "deliver", None),
     ({"shipping_status": "invoiced", "shipments": [("dispatched", 1)]}, "cancel_invoice", "invoice_used"),
     ({"shipping_status": "invoiced", "shipments": [("dispatched", None), ("pending", 1)]}, "cancel_invoice", None),
+    ({"shipping_status": "partially_invoiced", "shipments": [("pending", None), ("pending", 1)]}, "dispatch", None),
+    ({"shipping_status": "partially_invoiced", "shipments": [("pending", None), ("pending", 1)]}, "invoice", None),
+    ({"shipping_status": "partially_dispatched", "shipments": [("dispatched", 1), ("pending", 2)]},
+     "cancel_invoice", None),
+    # A document whose goods have left in part belongs to what left; so does one that nothing pending has.
+    ({"shipping_status": "partially_dispatched", "shipments": [("dispatched", 1), ("pending", 1)]},
+     "cancel_invoice", "invoice_used"),
+    ({"shipping_status": "partially_dispatched", "shipments": [("delivered", 1), ("pending", None)]},
+     "cancel_invoice", "invoice_used"),
 ]  # fmt: skip
 
 
