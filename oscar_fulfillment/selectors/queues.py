@@ -9,7 +9,8 @@ from functools import lru_cache
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.db.models import CharField, Exists, ExpressionWrapper, OuterRef, Q, QuerySet
+from django.db.models import CharField, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy as pgettext
 
@@ -79,15 +80,21 @@ def _waiting_for() -> dict[str, list[Q]]:
 _REST = Q(shipping_status="partially_dispatched")
 
 
-def _waiting_parcel(*, invoiced: bool) -> Exists:
-    """A shipment that waits to leave (in a flow that invoices: with its document), or that waits for its document."""
+def _waiting_parcel(*, invoiced: bool) -> Q:
+    """A shipment that waits to leave (in a flow that invoices: with its document), or that waits for its document.
+
+    A scalar subquery and no EXISTS: PostgreSQL would turn that into a join and read all shipments, where each of the
+    few orders sent in part is one look at an index.
+    """
     plain = [name for name, flow in flows().items() if not flow.invoices]
     parcels = Shipment._default_manager.filter(fulfillment=OuterRef("pk"), status=PENDING).alias(
         flow=ExpressionWrapper(OuterRef("flow"), CharField())
     )
     if invoiced:
-        return Exists(parcels.filter(Q(invoice__isnull=False) | Q(flow__in=plain)))
-    return Exists(parcels.filter(invoice__isnull=True).exclude(flow__in=plain))
+        found = parcels.filter(Q(invoice__isnull=False) | Q(flow__in=plain))
+    else:
+        found = parcels.filter(invoice__isnull=True).exclude(flow__in=plain)
+    return Q(GreaterThan(Subquery(found.order_by().values("pk")[:1]), 0))
 
 
 def build_queues(manual_methods: Iterable[int]) -> Mapping[str, Queue]:
@@ -123,7 +130,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
     ]
     to_release = [condition & Q(payment_status=status) & no_hold for condition in waiting["release"] for status in SAFE]
     to_dispatch = [condition & no_hold for condition in waiting["dispatch"]]
-    to_dispatch.append(_REST & no_hold & Q(_waiting_parcel(invoiced=True)))
+    to_dispatch.append(_REST & no_hold & _waiting_parcel(invoiced=True))
     listed = [
         Queue(ALL, _("All"), _("No orders yet. The first one will appear here by itself."), [Q()]),
         Queue(
@@ -162,7 +169,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
             listed.append(Queue(f"step-{step}", label, _("No order is waiting for this step."), conditions))
     if waiting.get("invoice"):
         conditions = [condition & no_hold for condition in waiting["invoice"]]
-        conditions.append(_REST & no_hold & Q(_waiting_parcel(invoiced=False)))
+        conditions.append(_REST & no_hold & _waiting_parcel(invoiced=False))
         empty = _("Nothing to invoice. Released orders wait here for their fiscal document.")
         listed.append(Queue("to-invoice", _("To invoice"), empty, conditions))
     empty = _("Nothing to dispatch. Orders that are ready to leave the house wait here.")
