@@ -62,8 +62,8 @@ class ReleaseForm(StepForm):
         typed = self.cleaned_data
         chosen = {int(name[5:]): quantity for name, quantity in typed.items() if name.startswith("line_")}
         quantities = None
-        # No quantity at all: the whole order is meant (a form without the table, a program).
-        if not typed["in_part"] and any(quantity is not None for quantity in chosen.values()):
+        # A form without the table (a program) means the whole order; an emptied field means none of this line.
+        if not typed["in_part"] and any(self.add_prefix(f"line_{pk}") in self.data for pk in chosen):
             quantities = {pk: quantity or 0 for pk, quantity in chosen.items()}
         return release.release_order(
             quantities=quantities, in_part=bool(typed["in_part"]), reason=typed["reason"], **common

@@ -153,8 +153,14 @@ def _choose(step: Step, answers: Sequence[ReleaseLine]) -> dict[int, int]:
     if missing:
         step.refuse(_missing(step, missing))
     elif not chosen:
-        step.refuse(Reason("nothing_to_release", _("None of the goods of this order are in stock.")))
+        step.refuse(_nothing(step.context.get("quantities") is not None))
     return chosen
+
+
+def _nothing(is_chosen: bool) -> Reason:
+    if is_chosen:
+        return Reason("nothing_chosen", _("Nothing was chosen to be released."), _("Choose at least one unit"))
+    return Reason("nothing_to_release", _("None of the goods of this order are in stock."))
 
 
 def _missing(step: Step, missing: Sequence[ReleaseLine]) -> Reason:

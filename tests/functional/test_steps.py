@@ -323,8 +323,63 @@ def test_a_key_used_for_another_step_is_refused(client, boss):
     before = everything()
     response = client.post(step_url(order, "cancel"), {**data, "reason": "x", "notify": "no"})
     assert response.status_code == 409
-    assert "already used for another step" in text_of(response)
+    assert "approved the payment" in text_of(response)
     assert everything() == before
+
+
+@pytest.mark.feature("Z3")
+def test_a_form_that_was_gone_back_to_and_changed_is_no_repetition(client, boss):
+    """The browser's "Back" brings the old key and version with another tracking code."""
+    order = factories.invoiced_order()
+    url = step_url(order, "dispatch")
+    data = form_data(client, url, carrier="correios", tracking_code="AA123456785BR", notify="no")
+    assert client.post(url, data).status_code == 302
+    after = everything()
+    assert client.post(url, data).status_code == 302
+    response = client.post(url, {**data, "tracking_code": "AA123456771BR"})
+    assert response.status_code == 409, "not “done”: the other code was not saved"
+    assert "dispatched the order" in text_of(response)
+    assert "AA123456771BR" in text_of(response)
+    assert everything() == after
+
+
+@pytest.mark.feature("Z3")
+def test_two_notes_from_one_form_are_two_notes(client, boss):
+    order = factories.placed_order()
+    url = page_url(order, "order-note")
+    data = form_data(client, url, text="Called, no answer", audience="team")
+    for typed in (data, data, {**data, "text": "Called again: she comes on Monday"}):
+        assert client.post(url, typed).status_code == 302
+    assert list(order.notes.order_by("pk").values_list("message", flat=True)) == [
+        "Called, no answer", "Called again: she comes on Monday",
+    ]  # fmt: skip
+
+
+def test_what_is_no_problem_cannot_be_settled(client, boss):
+    order = factories.cancelled_order()
+    url = page_url(order, "order-problem")
+    OrderFulfillment.objects.filter(pk=order.pk).update(problem="refund_due")
+    first, second = (form_data(client, url, reason="Paid back") for _ in range(2))
+    assert client.post(url, first).status_code == 302
+    before = everything()
+    for late in (second, form_data(client, url, reason="Paid back")):
+        assert client.post(url, late).status_code == 409
+    assert "This order has no open problem." in text_of(client.post(url, form_data(client, url, reason="Again")))
+    assert everything() == before
+
+
+def test_emptied_quantities_release_nothing(client, boss):
+    order = factories.paid_order(lines=[(factories.product("Mug"), 2), (factories.product("Plate"), 1)])
+    url = step_url(order, "release")
+    one, two = order.lines.order_by("pk")
+    data = form_data(client, url)
+    before = everything()
+    response = client.post(url, {**data, f"line_{one.pk}": "", f"line_{two.pk}": ""})
+    assert response.status_code == 409
+    assert "Nothing was chosen to be released." in text_of(response)
+    assert everything() == before
+    assert client.post(url, {**data, f"line_{one.pk}": ""}).status_code == 302
+    assert [line.line_id for line in Shipment.objects.get().lines.all()] == [two.pk]
 
 
 def test_a_panel_opened_late_says_what_changed_since_the_page_was_seen(client, boss):
