@@ -45,13 +45,14 @@ _MIXED = frozenset({"partially_invoiced"})
 def step_places(flow: Flow) -> dict[str, list[str]]:
     """Shipping states by the step that takes an order on from there: the last of the flow's steps that may start.
 
-    A state whose parts wait for two steps is the place of both.
+    A state whose parts wait for several steps is the place of each; what waits for its release waits for goods.
     """
     places: dict[str, list[str]] = defaultdict(list)
     for state in flow.shipping.states:
         table = flow.shipping.transitions
         following = [step for step in flow.steps if step in table and state in table[step].sources]
-        for step in following[-2:] if state in _MIXED else following[-1:]:
+        following = [step for step in following if step != "release"] if state in _MIXED else following[-1:]
+        for step in following:
             places[step].append(state)
     return places
 
