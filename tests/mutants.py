@@ -277,7 +277,8 @@ def judge(name: str, number: int, source: str, seconds: int) -> int:
                 os._exit(3)
         except Exception:
             os._exit(1)  # the module does not even load
-        os._exit(1 if run_tests(MODULES[name]) else 0)
+        own = f"test_{name.rpartition('.')[2]}.py"  # most likely to notice, so it comes first
+        os._exit(1 if run_tests(sorted(MODULES[name], key=lambda file: not file.endswith(own))) else 0)
     except BaseException:
         os._exit(1)
     return 0
