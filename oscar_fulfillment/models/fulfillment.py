@@ -39,7 +39,7 @@ class OrderFulfillment(Tracked):
     problem = models.CharField(_("Problem"), max_length=32, blank=True)
     language = models.CharField(_("Language"), max_length=10, blank=True)
     placed_at = models.DateTimeField(_("Placed"))
-    number = models.CharField(_("Order number"), max_length=128, unique=True)
+    number = models.CharField(_("Order number"), max_length=128)  # unique, see the constraint
     currency = models.CharField(_("Currency"), max_length=12, default="", db_default="", blank=True)
     customer_name = models.CharField(_("Customer"), max_length=255, blank=True)
     email = models.CharField(_("E-mail"), max_length=254, blank=True)
@@ -87,11 +87,16 @@ class OrderFulfillment(Tracked):
                 fields=["-placed_at", "-order"], name="fulfillment_backorder", condition=models.Q(has_backorder=True)
             ),
             models.Index(fields=["-placed_at", "-order"], name="fulfillment_problem", condition=~models.Q(problem="")),
+            # Every step writes each of these indexes anew: what one can serve is not given two.
             # Prefixes: with these classes PostgreSQL uses one index for "equals" and for "begins with", in any locale.
             models.Index(fields=["email"], name="fulfillment_email", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["tax_id"], name="fulfillment_tax_id", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["search_name"], name="fulfillment_name", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["search_surname"], name="fulfillment_surname", opclasses=["varchar_pattern_ops"]),
+        ]
+        constraints = [
+            # Not ``unique=True``, which would make a second index for prefixes.
+            models.UniqueConstraint(fields=["number"], name="fulfillment_number", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
 from django.db.models.signals import post_delete, post_migrate, post_save
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.core import heads
+from oscar_fulfillment.core.rows import Row
+from oscar_fulfillment.core.transitions import Step
 
 PAID, DISPATCHED, DELIVERED, RETURNED = "Paid", "Dispatched", "Delivered", "Returned"
 
@@ -43,16 +43,13 @@ def connect() -> None:
             signal.connect(forget, sender=model, dispatch_uid=f"fulfillment_{name}_{id(signal)}")
 
 
-def record_payments(orders: Sequence[Any], name: str, amounts: Mapping[int, Decimal], reference: str = "") -> None:
-    """A PaymentEvent per order, with the amount per order pk."""
+def record_payments(steps: Sequence[Step], name: str, reference: str = "") -> None:
+    """A PaymentEvent with each step, over the order's total."""
     PaymentEvent = get_model("order", "PaymentEvent")
-    type_id = _type_id("PaymentEventType", name)
-    heads.insert(
-        [
-            PaymentEvent(order_id=order.pk, event_type_id=type_id, amount=amounts[order.pk], reference=reference[:128])
-            for order in orders
-        ]
-    )
+    common = {"event_type_id": _type_id("PaymentEventType", name), "reference": reference[:128]}
+    for step in steps:
+        order = step.subject.order
+        step.rows.append(Row(PaymentEvent, {"order_id": order.pk, "amount": order.total_incl_tax, **common}))
 
 
 def record_shipping(name: str, per_order: Sequence[tuple[Any, Mapping[int, int], str]]) -> None:
