@@ -42,6 +42,10 @@ logger = logging.getLogger("oscar_fulfillment.payments")
 BEGIN = Move("provider", "begin_payment", is_record=True)
 
 
+#: Attempts to pay one order within an hour: who is refused so often tries out stolen cards.
+MAX_ATTEMPTS = 20
+
+
 class PaymentImpossible(FulfillmentError):
     """The order cannot be paid at a provider now. The message is for the buyer."""
 
@@ -98,6 +102,8 @@ def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
         if amount <= 0:
             raise PaymentImpossible(_("There is nothing to pay."))
         now = timezone.now()
+        if fulfillment.provider_payments.filter(created_at__gt=now - timedelta(hours=1)).count() >= MAX_ATTEMPTS:
+            raise PaymentImpossible(_("Too many attempts. Please try again in an hour."))
         made: list[ProviderPayment] = []
 
         def effect(steps: Sequence[Step]) -> None:
@@ -201,7 +207,12 @@ def process_notification(*, provider: str, external_id: str, reference: str) -> 
         return "processed"
     if not external_id:
         return "ignored"
-    remote = fetch(gateway, external_id)
+    try:
+        remote = fetch(gateway, external_id)
+    except AdapterRejected as error:
+        if error.status != 404:
+            raise
+        return "ignored"  # nor the provider's: anybody can send such a one where nothing is signed
     payment = rows.filter(reference=remote.reference).first() if remote.reference else None
     if payment is not None:
         settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(provider))
