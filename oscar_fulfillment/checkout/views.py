@@ -137,7 +137,9 @@ class PaymentDetailsViewMixin:
         """An order paid online leads to its provider; when that is down, to the page where it is paid later."""
         response = super().handle_successful_order(order)
         fulfillment = getattr(order, "fulfillment", None)
-        if fulfillment is None or not pays_online(fulfillment.payment_method) or not links.payment_path(order):
+        if fulfillment is None or fulfillment.payment_status != "awaiting_payment":
+            return response
+        if not pays_online(fulfillment.payment_method) or not links.payment_path(order):
             return response
         return HttpResponseRedirect(begin(self.request, order) or links.payment_path(order))
 

@@ -197,7 +197,7 @@ def _cancel(terms: PaymentTerms) -> None:
 
     at = cast(datetime, terms.cancel_at)
     try:
-        cancel_unpaid(order=terms.fulfillment.order)
+        cancel_unpaid(order=terms.fulfillment.order, due=at)
     except TransitionNotAllowed as error:
         # Asking again every quarter of an hour changes nothing: a person decides.
         why = str(error)

@@ -267,3 +267,13 @@ def test_a_payment_the_provider_does_not_have_is_nobodys(client):
     body = b'{"id": "e-404", "payment": "P404"}'
     client.post(HOOK, body, content_type="application/json", headers={"X-Token": TOKEN})
     assert dict(inbox.process()) == {"ignored": 1}
+
+
+def test_an_order_that_costs_nothing_leads_to_no_provider(client, switzerland, card):
+    product = to_payment(client, SWITZERLAND)
+    pay(client, payment_method="card")
+    product.stockrecords.update(price=0)
+    answer = place(client)
+    assert answer.url == reverse("checkout:thank-you")
+    assert statuses(Order.objects.get())[0] == "paid"
+    assert gateways.get("demo").calls == []
