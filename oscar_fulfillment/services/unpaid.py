@@ -6,6 +6,7 @@ import logging
 from datetime import datetime
 from typing import Any
 
+from django.utils import translation
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import Actor
@@ -16,6 +17,7 @@ from oscar_fulfillment.models import OrderFulfillment
 
 from . import ledger
 from .cancelling import cancel_order
+from .languages import nearest_language
 from .provider_payments import ask, fetch, gateway_of
 from .settling import LIVE, settle
 from .terms import cancels_at
@@ -57,10 +59,12 @@ def cancel_unpaid(*, order: Any, reason: str = "", due: datetime | None = None) 
     if now.has_money and ledger.totals(order.pk).net > 0:
         why = _("A part of the money is here: decide what becomes of the order.")
         raise TransitionNotAllowed([Reason("partly_paid", why)])
+    with translation.override(nearest_language(now.language)):  # the customer reads it
+        reason = reason or str(_("The order was not paid in time."))
     cancel_order(
         order=order,
         actor=Actor.system("terms"),
-        reason=reason or str(_("The order was not paid in time.")),
+        reason=reason,
         tell_reason=True,
         expected_version=now.version,
         key=f"unpaid-{now.version}",

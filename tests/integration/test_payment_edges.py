@@ -7,6 +7,7 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from oscar_fulfillment import signals
 from oscar_fulfillment.core.actors import Actor
@@ -20,6 +21,7 @@ from oscar_fulfillment.models import (
     PaymentOperation,
     PaymentTerms,
     ProviderPayment,
+    StatusChange,
 )
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.services import (
@@ -33,6 +35,7 @@ from oscar_fulfillment.services import (
     restoring,
     shipping,
     terms,
+    unpaid,
 )
 from oscar_fulfillment.test import factories
 
@@ -628,3 +631,53 @@ def test_the_code_of_a_payment_that_is_over_is_not_shown_again(state):
     ProviderPayment.objects.update(state=state, instructions={"pix_code": "00020126"})
     found = paying(type(order).objects.get(pk=order.pk))
     assert (found.state, found.instructions) == ("ready", [])
+
+
+# What counts only later
+
+
+@pytest.mark.feature("A3")
+@pytest.mark.parametrize("sums", [{"captured": TWENTY}, {"authorized": TWENTY}])
+def test_money_in_review_does_not_let_the_goods_go(sums):
+    order, payment, provider = begun(hold_method() if "authorized" in sums else None)
+    provider.change(payment.reference, state=PaymentState.IN_REVIEW, **sums)
+    payment = refresh(payment)
+    assert statuses(order) == ("awaiting_payment", "received")
+    assert (money(order), payment.refundable, payment.held) == ((0, 0, 0), 0, 0)
+    provider.pay(payment.reference, TWENTY - sums.get("captured", 0))
+    payment = refresh(payment)
+    assert statuses(order)[0] == ("authorized" if "authorized" in sums else "paid")
+
+
+@pytest.mark.feature("E15")
+def test_a_deferred_order_reminded_before_its_day_is_dunned_after_it():
+    method = factories.manual_method("deferred", ships_before_payment=True, due_days=14, reminder_days=10)
+    order = factories.placed_order(method=method, currency="CHF")
+    come("remind_at", order)
+    found = PaymentTerms.objects.get(pk=order.pk)
+    assert found.next_at == found.remind_at == found.due_at + timedelta(days=1)
+    PaymentTerms.objects.filter(pk=order.pk).update(due_at=timezone.now() - timedelta(days=1))
+    come("remind_at", order)
+    assert mails(order).count("FULFILLMENT_PAYMENT_REMINDER") == 2
+    assert open_kinds(order) == ["overdue"]
+
+
+def test_the_reason_of_the_clock_is_in_the_customers_language(monkeypatch):
+    monkeypatch.setattr(unpaid, "_", lambda text: f"{text} [{get_language()}]")
+    method = factories.manual_method("prepayment", cancel_days=21)
+    order = factories.placed_order(method=method, fulfillment={"language": "fr"})
+    come("cancel_at", order)
+    assert StatusChange.objects.get(fulfillment=order.pk, action="cancel").reason.endswith("[fr]")
+
+
+def test_a_flow_without_partial_refunds_still_books_them(settings):
+    flow = replace(STANDARD, name="WHOLE", payment=STANDARD.payment.without("partially_refunded"))
+    settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "FLOWS": {"WHOLE": flow}, "FLOW": "WHOLE"}
+    order, payment, provider = paid()
+    provider.change(payment.reference, refunded=FIVE)
+    refresh(payment)
+    assert money(order) == (TWENTY, TWENTY, FIVE)
+    assert (statuses(order)[0], open_kinds(order)) == ("paid", ["mismatch"])
+    provider.change(payment.reference, refunded=TWENTY, state=PaymentState.REFUNDED)
+    refresh(payment)
+    assert statuses(order)[0] == "refunded"
