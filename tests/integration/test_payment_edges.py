@@ -681,3 +681,26 @@ def test_a_flow_without_partial_refunds_still_books_them(settings):
     provider.change(payment.reference, refunded=TWENTY, state=PaymentState.REFUNDED)
     refresh(payment)
     assert statuses(order)[0] == "refunded"
+
+
+def test_an_order_is_not_restored_while_its_hold_is_being_given_back():
+    order, payment, _provider = held()
+    cancelling.cancel_order(order=order, actor=operator(), reason="a mistake", override=True)
+    with pytest.raises(TransitionNotAllowed, match="answer is pending"):
+        restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    operations.run_operation(PaymentOperation.objects.get().pk)
+    restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    assert statuses(order) == ("awaiting_payment", "received")
+
+
+@pytest.mark.feature("D13", "Z7")
+def test_late_money_that_restores_an_order_is_paid_out_and_noted_like_any_other():
+    order, payment, provider = begun(boleto(awaits_payout=True))
+    come("cancel_at", order)
+    provider.change(payment.reference, state=PaymentState.CAPTURED, captured=TWENTY)
+    refresh(payment)
+    assert problem(order) == "late_money"
+    restoring.restore_order(order=order, actor=TEAM, reason="paid after all")
+    assert statuses(order) == ("paid", "received")
+    assert OrderFulfillment.objects.get(pk=order.pk).awaits_payout
+    assert order.payment_events.get().amount == TWENTY
