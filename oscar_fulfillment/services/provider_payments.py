@@ -268,13 +268,11 @@ def _next_check(payment: ProviderPayment, now: Any) -> Any:
 
 def _postpone(payment: ProviderPayment, now: Any) -> None:
     """Nothing is known (any more). What the provider does not have a day after it was begun is given up."""
-    given_up = now - payment.created_at > timedelta(days=1)
-    values: dict[str, Any] = {"checked_at": now}
-    if given_up:
-        values |= {"state": PaymentState.EXPIRED, "next_check_at": None}
-    waiting = (PaymentState.PENDING, PaymentState.IN_REVIEW)
-    rows = ProviderPayment._default_manager.filter(pk=payment.pk, external_id=payment.external_id, state__in=waiting)
-    rows.update(**values)
+    rows = ProviderPayment._default_manager.filter(pk=payment.pk, external_id=payment.external_id)
+    rows.update(checked_at=now)
+    if now - payment.created_at > timedelta(days=1):
+        waiting = (PaymentState.PENDING, PaymentState.IN_REVIEW)
+        rows.filter(state__in=waiting).update(state=PaymentState.EXPIRED, next_check_at=None)
 
 
 def pays_online(method: PaymentMethod | None) -> bool:

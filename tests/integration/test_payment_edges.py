@@ -704,3 +704,26 @@ def test_late_money_that_restores_an_order_is_paid_out_and_noted_like_any_other(
     assert statuses(order) == ("paid", "received")
     assert OrderFulfillment.objects.get(pk=order.pk).awaits_payout
     assert order.payment_events.get().amount == TWENTY
+
+
+def test_a_payment_the_provider_has_forgotten_is_given_up_after_a_day():
+    order, payment, provider = begun()
+    provider.payments["elsewhere"] = provider.payments.pop(payment.external_id)
+    assert refresh(payment).state == "pending"
+    ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert provider_payments.reconcile() == 0
+    ProviderPayment.objects.update(next_check_at=timezone.now())
+    assert provider_payments.reconcile() == 1
+    payment.refresh_from_db()
+    assert (payment.state, payment.next_check_at) == ("expired", None)
+    assert statuses(order) == ("awaiting_payment", "received")
+    again = provider_payments.begin_payment(order=order, actor=TEAM, return_url="https://shop.example/")
+    assert again.pk != payment.pk
+
+
+def test_a_hold_the_provider_has_forgotten_is_not_called_expired():
+    order, payment, provider = held()
+    del provider.payments[payment.external_id]
+    ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert refresh(payment).state == "authorized"
+    assert statuses(order)[0] == "authorized"
