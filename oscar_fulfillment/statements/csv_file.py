@@ -33,40 +33,10 @@ ROLES: dict[str, Any] = {
     "bank_reference": gettext_lazy("Bank’s own number"),
 }
 _IN = frozenset(
-    [
-        "c",
-        "cr",
-        "crdt",
-        "credit",
-        "h",
-        "haben",
-        "gutschrift",
-        "credito",
-        "in",
-        "+",
-        "приход",
-        "кредит",
-        "зачисление",
-        "entrada",
-    ]
+    ("c", "cr", "crdt", "credit", "h", "haben", "gutschrift", "credito", "in", "+", "приход", "кредит", "зачисление")
 )
 _OUT = frozenset(
-    [
-        "d",
-        "dr",
-        "dbit",
-        "debit",
-        "s",
-        "soll",
-        "lastschrift",
-        "debito",
-        "out",
-        "-",
-        "расход",
-        "дебет",
-        "списание",
-        "saida",
-    ]
+    ("d", "dr", "dbit", "debit", "s", "soll", "lastschrift", "debito", "out", "-", "расход", "дебет", "списание")
 )
 
 #: Headings of banks in Portuguese, French, Russian, English, German, folded and without punctuation.
@@ -87,7 +57,8 @@ _WORDS: dict[str, str] = {
     "тип операции",
     "currency": "currency|ccy|wahrung|devise|monnaie|moeda|валюта",
     "name": "name|counterparty|payer|debtor|remitter|auftraggeber|zahlungspflichtiger|"
-    "beguenstigter zahlungspflichtiger|begunstigter zahlungspflichtiger|name zahlungsbeteiligter|nom|debiteur|donneur d ordre|contrepartie|pagador|"
+    "beguenstigter zahlungspflichtiger|begunstigter zahlungspflichtiger|"
+    "name zahlungsbeteiligter|nom|debiteur|donneur d ordre|contrepartie|pagador|"
     "remetente|nome|favorecido|плательщик|контрагент|отправитель|наименование контрагента|наименование плательщика|"
     "description1",
     "account": "iban|account|counterparty account|kontonummer|konto|iban zahlungsbeteiligter|compte|conta|"
