@@ -9,7 +9,6 @@ from django.db.models import Count
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse_lazy
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -118,7 +117,7 @@ class StatementLayoutView(LayoutView):
     kind = ImportDraft.BANK
     model = BankStatement
     roles = csv_file.ROLES
-    upload_url = reverse_lazy("dashboard:order-statement-upload")
+    upload_url = "dashboard:order-statement-upload"
 
     def guess(self, table: Table) -> Layout:
         return csv_file.guess_layout(table)

@@ -9,7 +9,6 @@ from django.db.models import Q
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse_lazy
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
@@ -108,7 +107,7 @@ class PayoutLayoutView(LayoutView):
     kind = ImportDraft.PAYOUT
     model = Payout
     roles = payout_file.ROLES
-    upload_url = reverse_lazy("dashboard:order-payout-upload")
+    upload_url = "dashboard:order-payout-upload"
 
     def guess(self, table: Table) -> Layout:
         return payout_file.guess_layout(table)

@@ -60,13 +60,13 @@ _WORDS: dict[str, str] = {
     "beguenstigter zahlungspflichtiger|begunstigter zahlungspflichtiger|"
     "name zahlungsbeteiligter|nom|debiteur|donneur d ordre|contrepartie|pagador|"
     "remetente|nome|favorecido|плательщик|контрагент|отправитель|наименование контрагента|наименование плательщика|"
-    "description1",
+    "description1|beschreibung1",
     "account": "iban|account|counterparty account|kontonummer|konto|iban zahlungsbeteiligter|compte|conta|"
     "conta de origem|счет плательщика|счет контрагента|расчетный счет контрагента|номер счета контрагента",
     "text": "description|details|text|memo|remittance|remittance information|payment details|narrative|buchungstext|"
     "mitteilung|mitteilungen|verwendungszweck|avisierungstext|notification text|texte de notification|communication|"
     "libelle|motif|details de l operation|historico|descricao|lancamento|назначение|назначение платежа|описание|"
-    "описание операции|description2|description3|zahlungszweck",
+    "описание операции|description2|description3|beschreibung|beschreibung2|beschreibung3|zahlungszweck",
     "reference": "payment reference|referenz|referenznummer|qr referenz|reference qr|reference number|"
     "reference de paiement",
     "bank_reference": "transaction id|transaction no|transaktions nr|transaktionsnummer|no de transaction|"
@@ -105,8 +105,9 @@ def guess_layout(table: Table) -> Layout:
         places = [i for i, cells in enumerate(samples) if not roles[i] and cells and fitting_orders(cells)]
         for index in places[:1]:
             roles[index] = "date"
-    if "amount" in roles and "credit" in roles:
-        roles[roles.index("amount")] = ""
+    if "amount" in roles:
+        unwanted = ("amount",) if "credit" in roles else ("debit",)
+        roles = ["" if role in unwanted else role for role in roles]
     days = [text for index, role in enumerate(roles) if role == "date" for text in _days_of(samples[index])]
     sums = [text for i, role in enumerate(roles) if role in ("amount", "credit", "debit") for text in table.column(i)]
     return Layout(tuple(roles), next(iter(fitting_orders(days)), "dmy"), guess_mark(sums))
@@ -120,7 +121,7 @@ def _days_of(cells: list[str]) -> list[str]:
 def read_csv(table: Table, layout: Layout, *, account: str, currency: str) -> Statement:
     """The movements of the table. :class:`StatementError` names the lines that cannot be read: none is passed over.
 
-    A line without a sum and without a day (a sum below the table, a second line of a text) is left out and counted.
+    A line that is no movement (no sum, or a word such as "Total" for its day) is left out, and named in ``left_out``.
     """
     if found := problems(layout):
         raise StatementError(" ".join(found))
@@ -128,6 +129,8 @@ def read_csv(table: Table, layout: Layout, *, account: str, currency: str) -> St
     wrong: list[str] = []
     for row in table.rows:
         try:
+            if row is table.rows[-1] and _is_cut_off(table, layout):
+                raise ValueError(_("cut off"))
             entry = _entry(row, layout, currency)
         except ValueError as error:
             wrong.append(_("line %(line)d (%(why)s)") % {"line": row.line, "why": error})
@@ -153,13 +156,11 @@ def _entry(row: Row, layout: Layout, currency: str) -> Entry | None:
 
     day, sums = cell("date"), [cell(role) for role in ("amount", "credit", "debit")]
     if not any(sums):
-        if _is_day(day, layout.order):
-            raise ValueError(_("a day without a sum"))
         return None
     try:
         booked = parse_day(day, layout.order)
     except ValueError:
-        if not day and not cell("bank_reference"):
+        if not any(sign.isdigit() for sign in day) and not cell("bank_reference"):
             return None
         raise ValueError(_("“%(text)s” is not a date") % {"text": clean(day, 30)}) from None
     valued = cell("valued")
@@ -174,6 +175,13 @@ def _entry(row: Row, layout: Layout, currency: str) -> Entry | None:
         name=clean(cell("name"), 200),
         account=clean(cell("account"), 40),
     )
+
+
+def _is_cut_off(table: Table, layout: Layout) -> bool:
+    """Whether the last line begins as a movement and has fewer cells than the others."""
+    last, column = table.rows[-1], layout.of("date")
+    widths = [len(row.cells) for row in table.rows[:-1]] or [len(table.headings)]
+    return column is not None and _is_day(last[column], layout.order) and len(last.cells) < min(widths)
 
 
 def _amount(cell: Any, mark: str) -> Decimal:

@@ -59,13 +59,17 @@ def by_word(words: Mapping[str, str]) -> dict[str, str]:
 
 
 def guess_roles(headings: Sequence[str], known: Mapping[str, str]) -> list[str]:
-    """The role of each heading that is known in full, else by its first words ("Credit in EUR", "Valor (R$)")."""
+    """The role of each heading that is known in full; by its first words ("Credit in EUR", "Valor (R$)") for a role
+    that no heading is known for."""
     keys = [key_of(heading) for heading in headings]
     roles = [known.get(key, "") for key in keys]
+    certain = set(roles)
     for index, key in enumerate(keys):
         words = key.split()
         begins = [" ".join(words[:size]) for size in (3, 2, 1) if len(words) > size]
-        roles[index] = roles[index] or next((known[begin] for begin in begins if begin in known), "")
+        likely = next((known[begin] for begin in begins if begin in known), "")
+        if not roles[index] and likely not in certain:
+            roles[index] = likely
     return roles
 
 

@@ -74,10 +74,9 @@ def read_table(content: bytes, *, most: int) -> Table:
         ((d, r, _width(r)) for d, r in readable), key=lambda item: (_agreeing(item[1], item[2]), item[2])
     )
     if not _NARROWEST <= width <= _WIDEST:
+        if len(readable) < len(found):
+            raise next(rows for _delimiter, rows in found if isinstance(rows, StatementError))
         raise StatementError(_("No table was found in the file: it needs at least a date, a sum and a text."))
-    broken = next((rows for d, rows in found if d == delimiter and isinstance(rows, StatementError)), None)
-    if broken:
-        raise broken
     if len(rows) > most + _HEADING_LINES:
         raise StatementError(_("The file holds more than %(most)d lines. Export shorter periods.") % {"most": most})
     head = _heading(rows, width)
