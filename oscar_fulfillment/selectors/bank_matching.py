@@ -163,7 +163,7 @@ def _tokens(entry: BankEntry) -> list[str]:
         for word in _WORD.findall(text):
             parts = [word, *(part for part in re.split(r"[./\-]", word) if len(part) >= 4)]
             # "Order100123": the figures alone, when they stand at the end.
-            parts += [tail[0]] if (tail := re.search(r"\d{4,}$", word)) else []
+            parts += [tail[0] for part in parts if (tail := re.search(r"\d{4,}$", part))]
             for part in parts:
                 if len(part) >= 3 and any(sign.isdigit() for sign in part) and len(part) <= 64:
                     found |= {part: None, part.upper(): None}

@@ -55,7 +55,7 @@ _WORDS: dict[str, str] = {
     "дебет|сумма по дебету|списание|debito r|debit in chf|lastschrift in chf|debit en chf",
     "direction": "dc|d c|c d|soll haben|credit debit|debit credit|credit debit indicator|tipo|sens|вид операции|"
     "тип операции",
-    "currency": "currency|ccy|wahrung|devise|monnaie|moeda|валюта",
+    "currency": "currency|ccy|wahrung|waehrung|devise|monnaie|moeda|валюта",
     "name": "name|counterparty|payer|debtor|remitter|auftraggeber|zahlungspflichtiger|"
     "beguenstigter zahlungspflichtiger|begunstigter zahlungspflichtiger|"
     "name zahlungsbeteiligter|nom|debiteur|donneur d ordre|contrepartie|pagador|"

@@ -248,7 +248,7 @@ def test_a_layout_that_says_too_little_or_too_much_is_refused():
 
 
 def test_a_direction_beside_the_sum():
-    table = read_table("Datum;Betrag;Soll/Haben;Text\n05.11.2026;5,00;S;a\n06.11.2026;7,00;H;b\n".encode(), most=MOST)
+    table = read_table(b"Datum;Betrag;Soll/Haben;Text\n05.11.2026;5,00;S;a\n06.11.2026;7,00;H;b\n", most=MOST)
     layout = csv_file.guess_layout(table)
     read = csv_file.read_csv(table, layout, account="X1234", currency="CHF")
     assert [entry.amount for entry in read.entries] == [Decimal("-5.00"), Decimal("7.00")]
