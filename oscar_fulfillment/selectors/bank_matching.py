@@ -11,7 +11,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from decimal import Decimal
-from difflib import SequenceMatcher
 from typing import Any
 
 from django.db.models import F, Q, Sum
@@ -20,6 +19,7 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.core.text import fold
 from oscar_fulfillment.flows import flows
 from oscar_fulfillment.models import BankEntry, OrderFulfillment
+from oscar_fulfillment.selectors.names import Crowd, names_agree
 from oscar_fulfillment.statements.references import Hint, read_reference, references_in
 
 #: Why an order is proposed: its payment reference, its number in the text, payer and sum, the sum alone.
@@ -30,9 +30,6 @@ MAX_TOKENS, MAX_SAME_SUM = 40, 2000
 _TWIN_DAYS = 3
 
 _WORD = re.compile(r"[^\W_](?:[\w./\-]*[^\W_])?")
-_LEGAL = frozenset(
-    "ag|gmbh|sa|sarl|ltda|me|eireli|ltd|inc|llc|kg|ug|oy|ab|bv|srl|spa|ooo|ооо|оао|зао|пао|ао|ип".split("|")  # noqa: SIM905
-)
 
 
 @dataclass(frozen=True)
@@ -80,6 +77,8 @@ def find_matches(entries: Sequence[BankEntry], *, most: int = 5) -> dict[int, Ma
     tokens = {entry.pk: _tokens(entry) for entry in incoming}
     by_number, by_pk = _named(hints.values(), tokens.values())
     by_sum, nets = _of_the_sum(incoming)
+    oldest = {key: sorted(rows, key=lambda row: row.placed_at) for key, rows in by_sum.items()}
+    crowds = {key: Crowd(rows, lambda row: row.customer_name) for key, rows in oldest.items()}
     named = {*by_pk, *(row.pk for row in by_number.values())}
     nets |= _nets(named - set(nets))
     twins = _twins(incoming)
@@ -93,8 +92,9 @@ def find_matches(entries: Sequence[BankEntry], *, most: int = 5) -> dict[int, Ma
             if token in by_number:
                 row = by_number[token]
                 ways.setdefault(row.pk, (NUMBER, row))
-        for row in by_sum.get((entry.amount, entry.currency), ()):
-            ways.setdefault(row.pk, (SUM, row))
+        if crowd := crowds.get((entry.amount, entry.currency)):
+            for row in crowd.near(entry.name):
+                ways.setdefault(row.pk, (SUM, row))
         proposals = [_proposal(entry, why, row, nets) for why, row in ways.values() if row.currency == entry.currency]
         found[entry.pk] = Matches(_sorted(proposals)[:most], twins.get(entry.pk))
     _one_each(found)
@@ -241,47 +241,32 @@ def _twins(entries: Sequence[BankEntry]) -> dict[int, BankEntry]:
     as CAMT and once as CSV."""
     days = [entry.booked_on for entry in entries]
     near = timedelta(days=_TWIN_DAYS)
-    rows = (
-        BankEntry._default_manager.filter(
-            account__in=sorted({entry.account for entry in entries}),
-            booked_on__range=(min(days) - near, max(days) + near),
-            amount__in=sorted({entry.amount for entry in entries}),
-        )
-        .exclude(state=BankEntry.IGNORED)
-        .select_related("statement", "fulfillment")
-        .order_by("pk")[:MAX_SAME_SUM]
-    )
-    others = defaultdict(list)
-    for row in rows:
-        others[row.account, row.amount, row.currency].append(row)
+    statements = {entry.statement_id for entry in entries}
+    rows = BankEntry._default_manager.filter(
+        account__in=sorted({entry.account for entry in entries}),
+        booked_on__range=(min(days) - near, max(days) + near),
+        amount__in=sorted({entry.amount for entry in entries}),
+    ).exclude(state=BankEntry.IGNORED)
+    if len(statements) == 1:
+        rows = rows.exclude(statement__in=statements)
+    groups: dict[Any, list[BankEntry]] = defaultdict(list)
+    for row in rows.select_related("statement", "fulfillment").order_by("pk")[: 2 * MAX_SAME_SUM]:
+        groups[row.account, row.amount, row.currency].append(row)
+    # The payer's words and the text are looked up, not compared each with each: one price has thousands of payments.
+    crowds = {key: Crowd(group, lambda row: f"{row.name} {row.text}") for key, group in groups.items()}
     found = {}
     for entry in entries:
-        for row in others[entry.account, entry.amount, entry.currency]:
-            known = row.bank_reference and entry.bank_reference and row.bank_reference != entry.bank_reference
-            same = names_agree(row.name, entry.name) or fold(row.text) == fold(entry.text)
-            other_file = row.statement_id != entry.statement_id
-            if other_file and not known and same and abs(row.booked_on - entry.booked_on) <= near:
+        crowd = crowds.get((entry.account, entry.amount, entry.currency))
+        for row in crowd.near(entry.name or entry.text) if crowd else ():
+            if row.statement_id != entry.statement_id and _is_twin(entry, row, near):
                 found[entry.pk] = row
                 break
     return found
 
 
-def names_agree(one: str, other: str) -> bool:
-    """Whether two names are most likely the same person's: most words of the shorter one are in the other, whatever the
-    order, case and accents, one letter wrong allowed in long ones."""
-    first, second = _words(one), _words(other)
-    if not first or not second:
+def _is_twin(entry: BankEntry, row: BankEntry, near: timedelta) -> bool:
+    if abs(row.booked_on - entry.booked_on) > near:
         return False
-    few, many = sorted((first, second), key=len)
-    hits = sum(any(_close(word, candidate) for candidate in many) for word in few)
-    return hits >= max(2, -(-2 * len(few) // 3)) if len(few) > 1 else hits == 1 and len(next(iter(few))) >= 4
-
-
-def _words(name: str) -> set[str]:
-    return {word for word in re.findall(r"\w+", fold(name)) if len(word) > 1 and word not in _LEGAL}
-
-
-def _close(one: str, other: str) -> bool:
-    if one == other:
-        return True
-    return min(len(one), len(other)) >= 5 and SequenceMatcher(None, one, other).ratio() >= 0.85
+    if row.bank_reference and entry.bank_reference and row.bank_reference != entry.bank_reference:
+        return False
+    return names_agree(row.name, entry.name) or fold(row.text) == fold(entry.text)

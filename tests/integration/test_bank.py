@@ -9,7 +9,7 @@ from django.test.utils import CaptureQueriesContext
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.models import BankEntry, BankStatement, ImportDraft, OutboundMessage, StatusChange
 from oscar_fulfillment.selectors import bank_matching
-from oscar_fulfillment.selectors.bank_matching import names_agree
+from oscar_fulfillment.selectors.names import names_agree
 from oscar_fulfillment.services import bank, cancelling, import_drafts, messages, receipts
 from oscar_fulfillment.test import factories
 from tests.many import copies
@@ -307,3 +307,11 @@ def test_the_columns_are_remembered():
     kept = bank.last_layout(BankStatement, statement.layout_of)
     assert kept["mark"] == ","
     assert bank.last_layout(BankStatement, "unknown") == {}
+
+
+def test_among_many_orders_of_one_sum_the_payer_is_found():
+    copies(unpaid("800000", "12.00", name="Nobody Known"), 60, prefix="90")
+    hers = unpaid("700000", "12.00", name="Beatriz Carvalho")
+    lines(("05.11.2026", "CARVALHO BEATRIZ", "merci", "12.00"))
+    found = best("12.00")
+    assert (found.order.number, found.why) == (hers.number, "name")
