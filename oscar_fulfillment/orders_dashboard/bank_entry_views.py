@@ -37,6 +37,7 @@ WHY: dict[str, Any] = {
     bank_matching.NUMBER: gettext_lazy("Order number in the text"),
     bank_matching.NAME: gettext_lazy("Payer and sum"),
     bank_matching.SUM: gettext_lazy("Only the sum"),
+    bank_matching.SEARCH: "",
 }
 #: Movements that the review looks through in one request, and how many at once.
 _LOOKED_AT, _CHUNK = 2000, 200
@@ -102,13 +103,13 @@ def present_proposal(proposal: Proposal) -> dict[str, Any]:
     if proposal.is_late:
         words, tone = _("The order is cancelled: a follow-up will ask what to do"), "warning"
     elif difference == 0:
-        words, tone = _("The very sum"), "success"
+        words, tone = _("Exact sum"), "success"
     elif proposal.outstanding <= 0:
-        words, tone = _("The order is paid: %(sum)s too much") % told, "warning"
+        words, tone = _("The order is paid: %(sum)s over") % told, "warning"
     elif difference > 0:
-        words, tone = _("%(sum)s too much") % told, "warning"
+        words, tone = _("%(sum)s over") % told, "warning"
     else:
-        words, tone = _("%(sum)s too little") % told, "warning"
+        words, tone = _("%(sum)s short") % told, "warning"
     return {
         "order": row,
         "why": WHY[proposal.why],

@@ -150,5 +150,6 @@ class LayoutView(MoneyView):
             "errors": problems,
             "is_kept": is_kept,
             "kind": self.kind,
+            "tab": "bank" if self.kind == ImportDraft.BANK else "payouts",
         }
         return TemplateResponse(self.request, self.template_name, context, status=status)

@@ -22,8 +22,9 @@ from oscar_fulfillment.models import BankEntry, OrderFulfillment
 from oscar_fulfillment.selectors.names import Crowd, names_agree
 from oscar_fulfillment.statements.references import Hint, read_reference, references_in
 
-#: Why an order is proposed: its payment reference, its number in the text, payer and sum, the sum alone.
-REFERENCE, NUMBER, NAME, SUM = "reference", "number", "name", "sum"
+#: Why an order is proposed: its payment reference, its number in the text, payer and sum, the sum alone; or a person
+#: has looked for it.
+REFERENCE, NUMBER, NAME, SUM, SEARCH = "reference", "number", "name", "sum", "search"
 #: Words of a payer's text that are looked up as order numbers, and orders of the same sum that are looked at.
 MAX_TOKENS, MAX_SAME_SUM = 40, 2000
 #: Days between two copies of a payment in files of different kinds (booking and value date).
@@ -110,7 +111,7 @@ def propose(entry: BankEntry, rows: Iterable[OrderFulfillment]) -> list[Proposal
     """These orders as proposals: what a person has looked up by hand."""
     listed = list(rows)
     nets = _nets({row.pk for row in listed})
-    return [_proposal(entry, SUM, row, nets) for row in listed]
+    return [_proposal(entry, SEARCH, row, nets) for row in listed]
 
 
 def _proposal(entry: BankEntry, why: str, row: OrderFulfillment, nets: dict[int, Decimal]) -> Proposal:

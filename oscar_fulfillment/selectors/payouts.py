@@ -73,8 +73,8 @@ def _judge(line: PayoutLine, paid: Decimal) -> Verdict:
         return Verdict(line, PART, _("Paid out %(paid)s of %(captured)s so far.") % told, order)
     if payment.refunded:
         refunded = in_currency(payment.refunded, payment.currency)
-        return Verdict(line, READY, _("Complete; %(sum)s of it was refunded.") % {"sum": refunded}, order)
-    return Verdict(line, READY, _("Complete."), order)
+        return Verdict(line, READY, _("%(sum)s of it was refunded.") % {"sum": refunded}, order)
+    return Verdict(line, READY, "", order)
 
 
 def lines_of(payout: Payout) -> QuerySet[PayoutLine]:
@@ -84,11 +84,12 @@ def lines_of(payout: Payout) -> QuerySet[PayoutLine]:
 
 @dataclass(frozen=True)
 class Waiting:
-    """An order whose payout is awaited, since when."""
+    """An order whose payout is awaited, since when, at whom, and how much."""
 
     order: OrderFulfillment
     since: datetime
     providers: str
+    amount: Decimal
 
 
 def awaiting_payout() -> QuerySet[OrderFulfillment]:
@@ -107,4 +108,6 @@ def with_since(rows: Sequence[OrderFulfillment]) -> list[Waiting]:
 def _waiting(row: Any) -> Waiting:
     paid = [payment for payment in row.provider_payments.all() if payment.captured]
     since = min((payment.created_at for payment in paid), default=row.placed_at)
-    return Waiting(row, since, ", ".join(sorted({payment.provider for payment in paid})))
+    providers = ", ".join(sorted({payment.provider for payment in paid}))
+    amount = sum((payment.captured - payment.refunded for payment in paid), Decimal(0))
+    return Waiting(row, since, providers, amount)

@@ -201,7 +201,8 @@ def _remittance(detail: Any) -> str:
     """What the payer wrote, in every place where banks put it."""
     info = _child(detail, "RmtInf")
     parts = [_own(one) for one in _children(info, "Ustrd")]
-    parts += [_text(one, "AddtlRmtInf") for one in _children(info, "Strd")]
+    # "?REJECT?0" and the like: how a payment slip was scanned.
+    parts += [re.sub(r"\?REJECT\?\d*", "", _text(one, "AddtlRmtInf")) for one in _children(info, "Strd")]
     parts += [_text(detail, "AddtlTxInf")] if not any(parts) else []
     end_to_end = _text(detail, "Refs", "EndToEndId")
     parts += [] if is_empty_reference(end_to_end) else [end_to_end]

@@ -88,7 +88,7 @@ def test_a_camt_file_is_imported_and_its_movements_shown_with_their_orders(staff
     page = text(response)
     assert "Rutschmann Pia" in page
     assert "Payment reference" in page
-    assert "The very sum" in page
+    assert "Exact sum" in page
     assert "No order found" in page
     assert "Kontoführungsgebühr" not in page
     assert "Kontoführungsgebühr" in text(staff.get(f"{response.request['PATH_INFO']}?state=aside"))
@@ -224,7 +224,7 @@ def test_another_order_is_found_by_hand(staff):
     url = f"{ENTRIES}{entry('20.00').pk}/"
     assert "No order found by reference, number or sum." in text(staff.get(url))
     for typed in ("777", "ek", "ana@example.com"):
-        assert "44.00 too little" in text(staff.get(url, {"q": typed})), typed
+        assert "44.00 short" in text(staff.get(url, {"q": typed})), typed
     assert "No order in this currency fits." in text(staff.get(url, {"q": "nobody"}))
     staff.post(f"{url}confirm/", {"order": order.pk})
     assert entry("20.00").fulfillment_id == order.pk
