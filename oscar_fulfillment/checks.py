@@ -205,7 +205,7 @@ def check_gateways(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
             Warning(
                 "OSCAR_FULFILLMENT['GATEWAYS'] names payment providers, but the shop's URLs lack ours: buyers have no "
                 "page to pay at, and no notification arrives.",
-                hint='path("fulfillment/", include("oscar_fulfillment.urls")) in the root URLconf, outside i18n_patterns.',
+                hint='Outside i18n_patterns: path("fulfillment/", include("oscar_fulfillment.urls"))',
                 id="oscar_fulfillment.W051",
             )
         )

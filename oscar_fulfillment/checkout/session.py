@@ -62,7 +62,7 @@ class FulfillmentCheckoutMixin:
         try:
             return flows.choose_flow(order)
         except Exception:
-            # A shop's own function may look at what only a placed order has: then methods of single flows are not shown.
+            # A shop's own function may look at what only a placed order has: then methods of some flows are not shown.
             logger.exception("the flow of an order cannot be told before it is placed")
             return ""
 

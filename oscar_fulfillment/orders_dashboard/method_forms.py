@@ -22,6 +22,7 @@ from oscar_fulfillment.models import PaymentMethod
 from oscar_fulfillment.models import payment as words
 from oscar_fulfillment.selectors import method_words
 from oscar_fulfillment.selectors.payment_methods import gateway_or_none, last_change
+from oscar_fulfillment.services.method_rules import default_of
 from oscar_fulfillment.services.payment_methods import save_payment_method
 
 from .method_texts import FIELDSETS, HELP, LABELS
@@ -198,7 +199,7 @@ class PaymentMethodForm(forms.Form):
                 del translations[code]
         given["instructions"] = given["instructions"].replace("\r\n", "\n")
         for name in ("retry_hours", "hold_warning_hours"):
-            given[name] = PaymentMethod._meta.get_field(name).get_default() if given[name] is None else given[name]
+            given[name] = default_of(name) if given[name] is None else given[name]
         for name, usual in (("capture_at", words.BY_HAND), ("hold_end", words.GIVE_BACK)):
             given[name] = given[name] or usual
         return given | {

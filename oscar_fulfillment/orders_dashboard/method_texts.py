@@ -92,7 +92,7 @@ LABELS: dict[str, Any] = {
 }
 
 HELP: dict[str, Any] = {
-    "instructions": _("Shown after the order and in its confirmation: the account to pay into, what to write as reference."),
+    "instructions": _("Shown after the order and in its confirmation: where to pay to, what to write as reference."),
     "code": _("For your developers and imports. Made from the name when empty; it stays as it is afterwards."),
     "paid_by": _("Deposit, transfer and cash are approved by hand: you look at the account. Card, boleto, Pix or TWINT "
                  "are approved or cancelled by the provider: do not approve those by hand."),
@@ -102,7 +102,7 @@ HELP: dict[str, Any] = {
     "hold_end": _("A manager finds a task in the follow-ups either way."),
     "retry_hours": _("A refused card leaves the order open for so long, and the customer gets a link to pay again. "
                      "0: the order is cancelled at once."),
-    "awaits_payout": _("Cards and TWINT are paid out days later, in one sum. The order is completed once you confirm it."),
+    "awaits_payout": _("Cards and TWINT are paid out days later, in one sum. Confirm it, and orders are completed."),
     "completes_when_paid": _("Untick it for customers whose money you do not follow here."),
     "reservation_days": _("On the last day a manager is told to call, agree a date and extend it. Else the order is "
                           "cancelled and the goods are free again."),
@@ -110,7 +110,8 @@ HELP: dict[str, Any] = {
     "cancel_days": _("The customer gets a mail, and the goods do not block other orders any longer. A prepayment: "
                      "two to three weeks."),
     "due_days": _("Purchase on invoice: reminders follow when it is overdue, then a task to call."),
-    "ships_before_payment": _("Purchase on invoice, deferred payment, cash on pick-up: the order goes straight to assembling."),
+    "ships_before_payment": _("Purchase on invoice, deferred payment, cash on pick-up: the order goes straight to "
+                              "assembling."),
     "paid_on_delivery": _("Marking the order as delivered says that the money is in. Check that the goods are there "
                           "before the customer comes."),
     "sends_invoice": _("The invoice goes out by itself when the order is placed."),

@@ -11,7 +11,7 @@ from oscar_fulfillment.permissions import PERMISSIONS
 
 def settings_permissions() -> dict[str, Any]:
     """``permissions_map`` entries: the navigation shows an entry only to those who may open it."""
-    found = {}
+    found: dict[str, Any] = {}
     for patterns, action in ((method_urls(), "manage_payment_methods"), (message_urls(), "manage_messages")):
         needed = ["is_staff", f"oscar_fulfillment.{PERMISSIONS[action]}"]
         found |= {pattern.name: needed for pattern in patterns if pattern.name}

@@ -48,11 +48,17 @@ def leave_out(method: PaymentMethod) -> None:
     if method.capture != words.CAPTURE_LATER:
         fields += ["capture_at", "hold_end", "hold_days", "hold_warning_hours"]
     for name in fields:
-        setattr(method, name, PaymentMethod._meta.get_field(name).get_default())
+        setattr(method, name, default_of(name))
+
+
+def default_of(name: str) -> Any:
+    """What a column holds where nobody decided."""
+    field: Any = PaymentMethod._meta.get_field(name)
+    return field.get_default()
 
 
 def problems(method: PaymentMethod, group_count: int) -> dict[str, list[str]]:
-    """Everything that is wrong, by field; empty when the method can be kept. ``group_count``: how many groups it names."""
+    """Everything that is wrong, by field; empty when the method can be kept. It names ``group_count`` groups."""
     found: dict[str, list[str]] = {}
     # With figures and words of the wrong kind the other rules would only stumble.
     for rules in ((_texts, _figures), (_provider, _clock, _goods, lambda m: _audience(m, group_count), _where)):
@@ -115,10 +121,9 @@ def _provider(method: PaymentMethod) -> Iterator[Problem]:
     gateway = gateway_or_none(method.provider)
     if method.is_active and (problem := provider_problem(method)):
         yield "paid_by", problem
-    elif holds and gateway is not None:
-        if Capability.HOLD not in gateway.capabilities(method.provider_method):
-            label = gateway.methods.get(method.provider_method, (method.provider_method,))[0]
-            yield "capture", _("%(method)s cannot be held: it is charged at once.") % {"method": label}
+    elif holds and gateway is not None and Capability.HOLD not in gateway.capabilities(method.provider_method):
+        label = gateway.methods.get(method.provider_method, (method.provider_method,))[0]
+        yield "capture", _("%(method)s cannot be held: it is charged at once.") % {"method": label}
     if gateway is not None and gateway.currencies:
         for currency in sorted(set(method.currencies) - gateway.currencies):
             yield "currencies", _("%(provider)s does not take %(currency)s.") % {
@@ -156,7 +161,7 @@ def _goods(method: PaymentMethod) -> Iterator[Problem]:
         if not method.due_days and not method.paid_on_delivery:
             yield (
                 "due_days",
-                _("Say when the money is due, or that it is paid when handed over: nobody would ask for it."),
+                _("Say when it is due, or that it is paid when handed over: nobody would ask for it."),
             )
     if method.paid_on_delivery:
         if not method.ships_before_payment and not method.is_run_by_provider:
