@@ -103,6 +103,9 @@ class AgainView(_MessagesView):
             if not (pk.isascii() and pk.isdecimal() and len(pk) < 19):
                 raise Http404
             found = found.filter(pk=int(pk))
+        elif way == selectors.OUT:
+            # Nobody knows whether these were sent: a person looks at each of them first.
+            found = found.exclude(status=outbox.UNKNOWN)
         again = inbox.replay if way == selectors.IN else outbox.send_again
         count = sum(again(message) for message in found.order_by("pk")[:AT_ONCE])
         if count:

@@ -103,7 +103,7 @@ class PaymentMethodForm(forms.Form):
     # What is shown
 
     def _initial(self, kept: PaymentMethod, *, is_copy: bool) -> dict[str, Any]:
-        columns = [name for name in self.base_fields if hasattr(kept, name) and name != "groups"]
+        columns = {field.name for field in PaymentMethod._meta.concrete_fields} & set(self.base_fields)
         found = {name: getattr(kept, name) for name in columns}
         found["seen"] = last_change(self.method)
         found["paid_by"] = f"{kept.provider}|{kept.provider_method}" if kept.is_run_by_provider else BY_HAND

@@ -10,6 +10,8 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.generic import View
 
@@ -199,4 +201,5 @@ class MethodCustomerView(MethodView):
                 messages.success(request, _("%(customer)s may pay by “%(method)s”.") % names)
             else:
                 messages.success(request, _("%(customer)s may not pay by “%(method)s” any more.") % names)
-        return redirect("dashboard:payment-method", pk=pk)
+        query = urlencode({"customer": typed}) if (typed := request.POST.get("customer", "")[:100]) else ""
+        return redirect(f"{reverse('dashboard:payment-method', kwargs={'pk': pk})}?{query}#customers")

@@ -59,14 +59,14 @@ def test_the_form_shows_what_applies_and_keeps_what_was_typed(boss, countries):
     boss.fill("#id_hold_days", "1")
     boss.fill("#id_hold_warning_hours", "48")
     boss.check("#id_audience_1")
-    boss.click("text=Save")
+    boss.click("#method_form [type=submit]")
     assert boss.is_visible("text=The warning would come before the hold has begun.")
     assert boss.is_visible("text=Choose the groups that may use it.")
     assert boss.input_value("#id_hold_days") == "1"
     check_page(boss, "methods-errors", widths=WIDTHS)
     boss.fill("#id_hold_days", "7")
     boss.check("#id_audience_0")
-    boss.click("text=Save")
+    boss.click("#method_form [type=submit]")
     boss.wait_for_url("**/payment-methods/")
     method = PaymentMethod.objects.get()
     assert (method.code, method.capture, method.hold_days) == ("card-held", "hold", 7)
@@ -87,8 +87,8 @@ def test_purchase_on_invoice_is_enabled_for_one_customer(boss, countries, django
     boss.click(".ff-find button")
     boss.wait_for_url("**customer=roch**")
     check_page(boss, "methods-customers", widths=WIDTHS)
-    boss.click("text=Enable >> nth=-1")
-    boss.wait_for_load_state()
+    with boss.expect_navigation():
+        boss.click(".ff-people button:has-text('Enable')")
     assert boss.is_visible("text=lea@example.com may pay by")
     assert set(method.customers.values_list("email", flat=True)) == {"lea@example.com", "urs@example.com"}
 
@@ -108,11 +108,11 @@ def test_messages_that_wait_are_looked_at_and_sent_again(boss):
     boss.click("text=payments:demo/e1")
     assert "let me in" not in boss.content()
     check_page(boss, "messages-one", widths=WIDTHS)
-    boss.click("button:has-text('Replay')")
-    boss.wait_for_load_state()
+    with boss.expect_navigation():
+        boss.click("button:has-text('Replay')")
     assert InboundMessage.objects.get().status != "failed"
     boss.goto("/dashboard/orders/messages/?way=out")
     check_page(boss, "messages-out", widths=WIDTHS)
-    boss.click("button:has-text('Send again')")
-    boss.wait_for_load_state()
+    with boss.expect_navigation():
+        boss.click("button:has-text('Send again')")
     assert OutboundMessage.objects.get(destination="erp").status != "unknown"
