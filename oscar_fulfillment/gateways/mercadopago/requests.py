@@ -210,7 +210,7 @@ def _address(buyer: Buyer, fields: tuple[str, ...]) -> dict[str, str]:
         "zip_code": re.sub(r"\D", "", buyer.postcode),
         "street_name": parts["street"],
         "street_number": parts["number"] or ("S/N" if buyer.line1 else ""),  # "sem número"
-        "neighborhood": parts["district"] or buyer.city,  # it may not be empty
+        "neighborhood": parts["district"] or buyer.district or buyer.city,  # it may not be empty
         "city": buyer.city,
         "federal_unit": buyer.state,
     }
