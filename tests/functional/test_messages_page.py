@@ -174,7 +174,9 @@ def test_a_form_nobody_made_is_404_and_changes_nothing(boss, data):
     assert row.status == "failed"
 
 
-@pytest.mark.parametrize("query", ["way=x", "page=-1", "page=x", "lane=%00", "lane=" + "x" * 3000, "way=out&lane=nobody"])
+@pytest.mark.parametrize(
+    "query", ["way=x", "page=-1", "page=x", "lane=%00", "lane=" + "x" * 3000, "way=out&lane=nobody"]
+)
 def test_an_odd_address_still_shows_the_page(boss, query):
     failed()
     assert boss.get(f"{URL}?{query}").status_code == 200

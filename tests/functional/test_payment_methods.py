@@ -213,7 +213,10 @@ WRONG = [
     ({"capture": "hold", "paid_by": "demo|boleto"}, "capture"),
     ({"capture": "hold", "paid_by": "demo|card", "hold_days": "2"}, "hold_warning_hours"),
     ({"capture": "hold", "paid_by": "demo|card", "hold_days": "0"}, "hold_days"),
-    ({"capture": "hold", "paid_by": "demo|card", "ships_before_payment": "on", "due_days": "9"}, "ships_before_payment"),
+    (
+        {"capture": "hold", "paid_by": "demo|card", "ships_before_payment": "on", "due_days": "9"},
+        "ships_before_payment",
+    ),
     ({"awaits_payout": "on"}, "awaits_payout"),
     ({"awaits_payout": "on", "paid_by": "demo|card", "completes_when_paid": None}, "completes_when_paid"),
     ({"paid_by": "demo|card", "retry_hours": "-1"}, "retry_hours"),
