@@ -396,3 +396,19 @@ def test_many_customers_come_in_pages(boss, django_user_model):
     assert "Page 1 of 3" in text
     assert "c059@example.com" in text_of(boss.get(one(boss, method), {"page": "3"}))
     assert boss.get(one(boss, method), {"page": "x"}).status_code == 200
+
+
+def test_oscars_own_menu_is_left_as_it_is():
+    from oscar import defaults as oscars
+
+    from oscar_fulfillment import defaults as ours
+
+    def names(menu):
+        return [child["url_name"] for entry in menu for child in entry.get("children", ())]
+
+    added = ["dashboard:payment-method-list", "dashboard:message-list"]
+    theirs, all_of_them = names(oscars.OSCAR_DASHBOARD_NAVIGATION), names(ours.OSCAR_DASHBOARD_NAVIGATION)
+    assert not set(added) & set(theirs)
+    assert [name for name in all_of_them if name not in added] == theirs
+    place = all_of_them.index("dashboard:order-list")
+    assert all_of_them[place + 1 : place + 3] == added
