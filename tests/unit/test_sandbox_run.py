@@ -88,7 +88,9 @@ def test_the_port_is_checked_before_anything_else(capsys):
 
 def test_the_worker_is_the_watchdog_where_there_is_one():
     assert run.services("127.0.0.1", 1, 2, {"qcluster"})[2].command[-1] == "qcluster"
-    assert run.services("127.0.0.1", 1, 2, {"qcluster", "fulfillment_watchdog"})[2].command[-1] == "fulfillment_watchdog"
+    assert (
+        run.services("127.0.0.1", 1, 2, {"qcluster", "fulfillment_watchdog"})[2].command[-1] == "fulfillment_watchdog"
+    )
 
 
 def test_the_welcome_names_every_login():
