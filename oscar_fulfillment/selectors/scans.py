@@ -13,14 +13,14 @@ import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from functools import reduce
+from functools import cache, lru_cache, reduce
 from itertools import product
 from math import prod
 from typing import Any
 
 from django.core.exceptions import EmptyResultSet
 from django.db import connections, router
-from django.db.models import Q, QuerySet
+from django.db.models import Q, QuerySet, Value
 from django.db.models.expressions import RawSQL
 
 from oscar_fulfillment.models import OrderFulfillment
@@ -83,7 +83,7 @@ def walks(base: QuerySet[OrderFulfillment], conditions: Iterable[Alternatives]) 
     return [base.filter(*combination) for combination in product(*factors)]
 
 
-def _sql(query: QuerySet[Any]) -> tuple[str, tuple[Any, ...]] | None:
+def _sql(query: QuerySet[Any]) -> Part | None:
     try:
         sql, params = query.query.get_compiler(_alias()).as_sql()
     except EmptyResultSet:
@@ -106,13 +106,29 @@ def _merged(queries: Iterable[QuerySet[Any]], tail: str, columns: str, distinct:
     return f"SELECT {columns} FROM ({text}) AS walks {tail}", params  # noqa: S608
 
 
-def read_together(queries: Iterable[QuerySet[Any]]) -> list[tuple[Any, ...]]:
-    """The rows of several small queries with like columns (numbers and texts) in one statement; each may be sliced."""
-    parts = [part for query in queries if (part := _sql(query)) is not None]
+#: A part of a statement with its parameters.
+Part = tuple[str, tuple[Any, ...]]
+
+
+def parts_of(queries: Iterable[QuerySet[Any]]) -> list[Part]:
+    """Several small queries with like columns (numbers and texts), each perhaps sliced, for :func:`read_parts`."""
+    return [part for query in queries if (part := _sql(query)) is not None]
+
+
+def read_parts(parts: Sequence[Part]) -> list[tuple[Any, ...]]:
+    """Their rows, in one statement."""
     text = " UNION ALL ".join(f"SELECT * FROM ({sql}) AS r{i}" for i, (sql, _params) in enumerate(parts))  # noqa: S608
     with connections[_alias()].cursor() as cursor:
         cursor.execute(text, [value for _sql_text, values in parts for value in values])
         return cursor.fetchall()
+
+
+def _any_of(parts: Sequence[Part], tail: str) -> Part:
+    """Ones, as many as the parts have rows together. Plain SELECTs: SQLite takes no ordered SELECT in parentheses."""
+    if not parts:
+        return "SELECT 1 WHERE 1 = 0", ()
+    text = " UNION ALL ".join(f"SELECT 1 FROM ({sql}) AS w{i}" for i, (sql, _params) in enumerate(parts))  # noqa: S608
+    return f"{text} {tail}", tuple(value for _sql_text, values in parts for value in values)
 
 
 def page_ids(
@@ -131,20 +147,18 @@ def page_ids(
         )
         # The first condition bounds the walk along the index, the second drops ties.
         queries = [query.filter(**{f"placed_at__{lookup}e": after.placed_at}).filter(behind) for query in queries]
-    ordered = [
-        query.order_by(f"{sign}placed_at", f"{sign}order_id").values_list("placed_at", "order_id")[:limit]
-        for query in queries
-    ]
-    if len(ordered) == 1 and (only := _sql(ordered[0])) is not None:
-        return RawSQL(f"SELECT order_id FROM ({only[0]}) AS walk", only[1])  # noqa: S608, S611
+    ordered = [query.order_by(f"{sign}placed_at", f"{sign}order_id")[:limit] for query in queries]
+    if len(ordered) == 1 and (only := _sql(ordered[0].values_list("order_id"))) is not None:
+        return RawSQL(*only)  # noqa: S611
     tail = f"ORDER BY placed_at {word}, order_id {word} LIMIT {int(limit)}"
-    return RawSQL(*_merged(ordered, tail, "order_id", distinct))  # noqa: S611
+    keyed = (query.values_list("placed_at", "order_id") for query in ordered)
+    return RawSQL(*_merged(keyed, tail, "order_id", distinct))  # noqa: S611
 
 
 #: What a row of the list shows.
 COLUMNS = (
     "order_id", "number", "flow", "payment_status", "shipping_status", "hold_count", "has_backorder", "problem",
-    "placed_at", "customer_name", "email", "payment_method__name", "order__currency", "order__total_incl_tax",
+    "placed_at", "customer_name", "email", "payment_method_id", "order__currency", "order__total_incl_tax",
 )  # fmt: skip
 
 
@@ -163,7 +177,7 @@ def read_page(
     backwards = last or before is not None
     descending = newest_first is not backwards
     ids = page_ids(queries, size + 1, after=before or after, newest_first=descending, distinct=distinct)
-    rows = list(OrderFulfillment._default_manager.filter(pk__in=ids).values(*columns))
+    rows = _read_rows(ids, tuple(columns))
     rows.sort(key=lambda row: (row["placed_at"], row["order_id"]), reverse=descending)
     more = len(rows) > size
     rows = rows[:size]
@@ -172,16 +186,36 @@ def read_page(
     return Page(rows, has_previous=after is not None, has_next=more)
 
 
-#: A part of a statement with its parameters.
-Part = tuple[str, tuple[Any, ...]]
+def _read_rows(ids: RawSQL, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+    """The columns of these orders, in no order. The ORM takes as long to write this as the database to answer it."""
+    alias = _alias()
+    if (ready := _rows_sql(alias, columns)) is None:
+        return list(OrderFulfillment._default_manager.using(alias).filter(pk__in=ids).values(*columns))
+    with connections[alias].cursor() as cursor:
+        cursor.execute(ready[0] + ids.sql + ready[1], ids.params)
+        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+
+
+@cache
+def _rows_sql(alias: str, columns: tuple[str, ...]) -> tuple[str, str] | None:
+    """The text before and behind the subquery; None where the values of this database need the ORM to read them."""
+    marker = "SELECT 0 AS ids"
+    ids = RawSQL(marker, ())  # noqa: S611
+    query = OrderFulfillment._default_manager.using(alias).filter(pk__in=ids).values(*columns)
+    compiler = query.query.get_compiler(alias)
+    sql, params = compiler.as_sql()
+    before, found, behind = sql.partition(marker)
+    expressions = [expression for expression, _sql_text, _name in compiler.select]
+    if params or not found or compiler.get_converters(expressions):
+        return None
+    return before, behind
 
 
 def count_part(name: str, queries: Iterable[QuerySet[OrderFulfillment]], cap: int) -> Part:
     """The count of one list, for :func:`capped_counts`. Building it costs more than running it: keep it."""
-    limited = [
-        query.order_by("-placed_at", "-order_id").values_list("placed_at", "order_id")[: cap + 1] for query in queries
-    ]
-    inner, values = _merged(limited, f"LIMIT {cap + 1}", "order_id", False)
+    # Each walk stops by itself; the order makes it follow the index.
+    parts = parts_of(query.order_by("-placed_at", "-order_id").values_list(Value(1))[: cap + 1] for query in queries)
+    inner, values = parts[0] if len(parts) == 1 else _any_of(parts, f"LIMIT {cap + 1}")
     return f"SELECT %s AS name, COUNT(*) AS orders FROM ({inner}) AS counted", (name, *values)  # noqa: S608
 
 
@@ -189,8 +223,19 @@ def capped_counts(parts: Sequence[Part]) -> dict[str, int]:
     """How many orders each list holds, at most its cap + 1 ("more than cap"), all in one statement."""
     if not parts:
         return {}
-    with connections[_alias()].cursor() as cursor:
-        cursor.execute(
-            " UNION ALL ".join(sql for sql, _params in parts), [value for _sql, params in parts for value in params]
-        )
+    alias = _alias()
+    params: list[Any] | None
+    if connections[alias].vendor == "postgresql":
+        texts, params = [_literal(alias, part) for part in parts], None
+    else:
+        texts, params = [sql for sql, _params in parts], [value for _sql, values in parts for value in values]
+    with connections[alias].cursor() as cursor:
+        cursor.execute(" UNION ALL ".join(texts), params)
         return dict(cursor.fetchall())
+
+
+@lru_cache(maxsize=512)
+def _literal(alias: str, part: Part) -> str:
+    """The part with its values in it, quoted by the database's driver, which else looks through all of it each time."""
+    text = connections[alias].ops.compose_sql(*part)  # type: ignore[attr-defined]
+    return text.decode() if isinstance(text, bytes) else text
