@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import Http404, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.generic import View
 
@@ -56,6 +56,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "may_send_again": user_may(user, "manage_messages"),
         "may_change_tracking": user_may(user, "change_tracking"),
         "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),
+        "now": timezone.now(),
         "print_key": new_key(),
         "poll_seconds": 5,
         **extra,
@@ -81,10 +82,6 @@ def happened_since(fulfillment: Any, version: int) -> list[Any]:
 
 class OrderView(View):
     """Common to the views of one order."""
-
-    def message(self, text: str) -> HttpResponseRedirect:
-        messages.success(self.request, text)
-        return self.back()
 
     def back(self, fragment: str = "") -> HttpResponseRedirect:
         return HttpResponseRedirect(order_url(self.kwargs["number"], fragment))

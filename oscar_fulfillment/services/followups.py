@@ -138,6 +138,12 @@ def close_for_orders(order_ids: Iterable[int], kinds: Sequence[str], outcome: st
     return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
 
 
+def close_by_keys(keys: Sequence[str], outcome: str, label: str) -> int:
+    """The same for follow-ups by their keys."""
+    rows = FollowUp._default_manager.filter(key__in=keys, closed_at=None)
+    return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
+
+
 class FollowUpClosed(FulfillmentError):
     """Two people worked the same follow-up; the second one is told."""
 

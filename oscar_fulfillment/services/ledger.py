@@ -6,7 +6,7 @@ A source is one payment (at a provider, or seen on a bank account), with totals 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -133,21 +133,33 @@ def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, 
     )
 
 
-def receive_rest(orders: Sequence[Any], reference: str = "", type_name: str = "By hand") -> set[int]:
-    """Book what each order still lacks, on a person's word that the money is in; who had some money already."""
-    ids = [order.pk for order in orders]
+def pay_out(order: Any, amount: Decimal, type_name: str, reference: str = "") -> None:
+    """Book money that went back by another way than it came: a source that was only paid out of."""
+    source = open_source(order, type_name, reference)
+    source.amount_refunded = amount
+    source.save(update_fields=["amount_refunded"])
+    source.transactions.create(txn_type=REFUND, amount=amount, reference=reference[:128], status="by hand")
+
+
+def nets(order_ids: Iterable[int]) -> dict[int, Decimal]:
+    """What the shop has of each order's money; orders without any source are left out. One query."""
     sums = (
         get_model("payment", "Source")
-        ._default_manager.filter(order__in=ids)
+        ._default_manager.filter(order__in=list(order_ids))
         .values("order")
         .annotate(debited=Sum("amount_debited"), refunded=Sum("amount_refunded"))
         .values_list("order", "debited", "refunded")
     )
-    nets = {pk: _sum(debited) - _sum(refunded) for pk, debited, refunded in sums}
+    return {pk: _sum(debited) - _sum(refunded) for pk, debited, refunded in sums}
+
+
+def receive_rest(orders: Sequence[Any], reference: str = "", type_name: str = "By hand") -> set[int]:
+    """Book what each order still lacks, on a person's word that the money is in; who had some money already."""
+    found = nets(order.pk for order in orders)
     receive(
         orders,
-        {order.pk: max(order.total_incl_tax - nets.get(order.pk, Decimal(0)), Decimal(0)) for order in orders},
+        {order.pk: max(order.total_incl_tax - found.get(order.pk, Decimal(0)), Decimal(0)) for order in orders},
         type_name,
         reference,
     )
-    return set(nets)
+    return set(found)
