@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
@@ -62,9 +63,7 @@ _WHY: dict[str, Any] = {
     followups.UNDERPAID: gettext_lazy("%(received)s of %(expected)s came in: %(difference)s is missing."),
     followups.HOLD_ENDS: gettext_lazy("%(provider)s holds %(amount)s. Charge it, or it goes back to the buyer."),
     followups.RESERVATION_ENDS: gettext_lazy("Reserved until %(until)s. Agree a date, or the order is cancelled."),
-    followups.UNKNOWN_PAYMENT: gettext_lazy(
-        "%(provider)s has a payment of %(amount)s that belongs to no order of ours."
-    ),
+    followups.UNKNOWN_PAYMENT: gettext_lazy("%(provider)s has a payment of %(amount)s that is for no order of ours."),
     followups.OPERATION_FAILED: gettext_lazy("%(what)s of %(amount)s at %(provider)s: %(error)s"),
     followups.CHARGE_BACK: gettext_lazy("%(amount)s of %(provider)s went back to the buyer without us."),
     followups.OVERDUE: gettext_lazy("Due since %(due)s, and the reminders did not help."),
@@ -92,6 +91,21 @@ def details(followup: FollowUp) -> list[tuple[str, str]]:
         "state": _("State"),
     }
     return [(label, facts.text(name)) for name, label in labels.items() if facts.text(name)]
+
+
+def present(followup: FollowUp, user: Any) -> dict[str, Any]:
+    """A follow-up as pages show it to this person."""
+    return {
+        "row": followup,
+        "title": title(followup),
+        "why": why(followup),
+        "details": details(followup),
+        "ways": ways(followup, user),
+        "outcome": outcome(followup),
+        "assignee": followup.assignee.get_full_name() or followup.assignee.get_username() if followup.assignee else "",
+        "is_mine": followup.assignee_id is not None and followup.assignee_id == user.pk,
+        "is_due": followup.closed_at is None and followup.due_at <= timezone.now(),
+    }
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""What can be done about an order's money beside the steps of its flow: which of it makes sense now, and where it is."""
+"""What can be done about an order's money beside its flow's steps: what of it makes sense now, and where it is."""
 
 from __future__ import annotations
 

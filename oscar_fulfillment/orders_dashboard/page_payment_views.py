@@ -26,7 +26,7 @@ MOST = 5
 
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class CheckPaymentView(OrderView):
-    """POST: ask about one payment of the order, or about all of them. What was asked for and is pending is tried again."""
+    """POST: ask about one payment of the order, or about all. What was asked for and is pending is tried again."""
 
     http_method_names = ["post", "options"]
 

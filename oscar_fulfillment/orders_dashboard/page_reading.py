@@ -15,7 +15,10 @@ from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.order_page import OrderPage, changes_since, find_order, fulfillment_of
 from oscar_fulfillment.services.door import ORDERS
+from oscar_fulfillment.services.followups import OUTCOMES
 
+from .followup_words import present
+from .money_actions import money_actions
 from .page_forms import form_class
 from .page_steps import hold_refusal, page_steps
 
@@ -57,6 +60,11 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "may_change_tracking": user_may(user, "change_tracking"),
         "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),
         "now": timezone.now(),
+        "money_actions": money_actions(page.money, user),
+        "may_check": user_may(user, "check_payment"),
+        "followups": [present(followup, user) for followup in page.money.followups],
+        "outcomes": OUTCOMES,
+        "may_followups": user_may(user, "manage_followups"),
         "print_key": new_key(),
         "poll_seconds": 5,
         **extra,

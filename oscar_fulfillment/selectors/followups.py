@@ -84,9 +84,8 @@ def read_followups(
     down = descending is not backwards
     if place is not None:
         way = "lt" if down else "gt"
-        behind = Q(**{column: place.placed_at, f"pk__{way}": place.order_id}) | Q(
-            **{f"{column}__{way}": place.placed_at}
-        )
+        tied = Q(**{column: place.placed_at, f"pk__{way}": place.order_id})
+        behind = tied | Q(**{f"{column}__{way}": place.placed_at})
         rows = rows.filter(**{f"{column}__{way}e": place.placed_at}).filter(behind)
     sign = "-" if down else ""
     found = list(rows.order_by(f"{sign}{column}", f"{sign}pk")[: size + 1])
@@ -99,8 +98,6 @@ def read_followups(
 
 def colleagues() -> Mapping[int, str]:
     """Members of staff that work can be given to, by id."""
-    people = get_user_model()._default_manager.filter(is_active=True, is_staff=True)
-    found = {
-        person.pk: person.get_full_name() or person.get_username() for person in people.order_by("pk")[:MOST_COLLEAGUES]
-    }
+    people = get_user_model()._default_manager.filter(is_active=True, is_staff=True).order_by("pk")[:MOST_COLLEAGUES]
+    found = {person.pk: person.get_full_name() or person.get_username() for person in people}
     return dict(sorted(found.items(), key=lambda item: item[1].casefold()))

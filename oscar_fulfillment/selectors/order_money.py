@@ -59,8 +59,9 @@ class OrderMoney:
 
     @cached_property
     def payments(self) -> list[ProviderPayment]:
-        """Attempts at providers, the newest first."""
-        return sorted(self.fulfillment.provider_payments.all(), key=lambda each: -each.pk)
+        """Attempts at providers: those that hold or brought money first, then the newest."""
+        found = self.fulfillment.provider_payments.all()
+        return sorted(found, key=lambda each: (not (each.held or each.refundable), -each.pk))
 
     @property
     def earlier_count(self) -> int:
@@ -118,7 +119,7 @@ class OrderMoney:
 
     @property
     def outstanding(self) -> Decimal:
-        """What is missing, whether held or not; zero for an order that is off or was approved before there was a ledger."""
+        """What is missing, held or not; zero for an order that is off, or was approved before there was a ledger."""
         return max(self.total - self.net, ZERO) if self.is_waiting else ZERO
 
     @property

@@ -88,7 +88,13 @@ def assign_followup(*, followup: FollowUp, actor: Actor, assignee: Any) -> Follo
         found.assignee = assignee
         found.save(update_fields=["assignee"])
 
-    return _change(followup, ASSIGN, actor, write, {"to": assignee.get_full_name() if assignee else ""})
+    return _change(
+        followup,
+        ASSIGN,
+        actor,
+        write,
+        {"to": (assignee.get_full_name() or assignee.get_username()) if assignee else ""},
+    )
 
 
 def close_followup(
