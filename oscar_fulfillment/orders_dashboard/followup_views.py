@@ -228,10 +228,10 @@ class CloseFollowUpView(FollowUpView):
 
     def post(self, request: HttpRequest, pk: int) -> HttpResponse:
         found = self.find(request, pk)
-        typed = {"outcome": request.POST.get("outcome", ""), "note": request.POST.get("note", "")}
+        outcome, note = request.POST.get("outcome", ""), request.POST.get("note", "")
         try:
-            followups.close_followup(followup=found, actor=Actor.from_user(request.user), **typed)
+            followups.close_followup(followup=found, actor=Actor.from_user(request.user), outcome=outcome, note=note)
         except FulfillmentError as error:
-            return self.refused(request, pk, error, **typed)
+            return self.refused(request, pk, error, outcome=outcome, note=note)
         messages.success(request, _("The follow-up is closed."))
         return self.back(request, found)

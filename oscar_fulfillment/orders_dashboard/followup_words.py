@@ -123,7 +123,7 @@ def ways(followup: FollowUp, user: Any) -> list[Way]:
     if followup.fulfillment is None or followup.closed_at is not None:
         return []
     number = followup.fulfillment.number
-    found = []
+    found: list[Way] = []
     for action, label in _ways_of(followup):
         if user_may(user, action):
             url = _url(number, action)

@@ -33,8 +33,8 @@ _SAFE = "!$&'()*+,;=/~:@"
 def present_rows(
     rows: Iterable[dict[str, Any]], methods: Mapping[int, str], clocks: Mapping[int, Clock] | None = None
 ) -> list[dict[str, Any]]:
-    """Words, colours, money and times of each row, in the reader's language; ``methods`` are names by id, ``clocks`` the
-    moments that come by themselves, by order."""
+    """Words, colours, money and times of each row, in the reader's language; ``methods`` are names by id,
+    ``clocks`` the moments that come by themselves, by order."""
     found, clocks, now = [], clocks or {}, timezone.now()
     # One look at the URL patterns for all rows; the number is quoted as ``reverse`` does.
     address = reverse("dashboard:order-detail", kwargs={"number": _ANY_NUMBER})

@@ -159,6 +159,7 @@ def page_ids(
 COLUMNS = (
     "order_id", "number", "flow", "payment_status", "shipping_status", "hold_count", "has_backorder", "problem",
     "placed_at", "customer_name", "email", "payment_method_id", "order__currency", "order__total_incl_tax",
+    "terms__cancel_at",
 )  # fmt: skip
 
 
