@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -24,12 +25,22 @@ from .page_forms import StepForm, form, reason_field
 logger = logging.getLogger("oscar_fulfillment.payments")
 
 _LARGEST_ID = 2**63 - 1
+_SUM = re.compile(r"-?[0-9]+(?:[.,][0-9]+)?", re.ASCII)
 BY_HAND = "hand"
 
 
-def amount_field(*, required: bool = True) -> forms.DecimalField:
+class SumField(forms.DecimalField):
+    """Plain digits only: Python would read ``1e9`` and digits of every script."""
+
+    def to_python(self, value: Any) -> Any:
+        if isinstance(value, str) and value.strip() and not _SUM.fullmatch(value.strip()):
+            raise forms.ValidationError(self.error_messages["invalid"], code="invalid")
+        return super().to_python(value)
+
+
+def amount_field(*, required: bool = True) -> SumField:
     """A sum as people type it, with the comma or point of their language. Its bounds are the service's."""
-    return forms.DecimalField(
+    return SumField(
         label=gettext_lazy("Amount"),
         required=required,
         max_digits=12,

@@ -16,6 +16,7 @@ from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.guards import not_run_by_provider
 from oscar_fulfillment.models import OrderFulfillment, ProviderPayment, StatusChange
 from oscar_fulfillment.selectors.order_money import stuck_at_providers
 
@@ -43,7 +44,8 @@ def receive_money(
     """Book a sum that came in for an order, and move its payment where that leads.
 
     Exact: approved. Short: it waits on, and a follow-up says what is missing. Over: approved, and a follow-up says what
-    is too much. For a cancelled order: late money. ``key`` makes it once, whatever is repeated.
+    is too much. For a cancelled order: late money. ``key`` makes it once, whatever is repeated. A person is refused
+    while a provider runs the order's payment.
     """
     if amount <= 0:
         raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
@@ -53,6 +55,10 @@ def receive_money(
     booked: list[bool] = []
 
     def effect(steps: Sequence[Step]) -> None:
+        for step in steps:
+            if refusal := not_run_by_provider(step):
+                step.refuse(refusal)
+                return
         ledger.receive([step.subject.order for step in steps], {order.pk: amount}, source, reference)
         booked.append(True)
 
@@ -144,7 +150,8 @@ def _left(source: Any) -> Decimal:
 
 def _pay_back(step: Step, amount: Decimal, reference: str) -> None:
     order = step.subject.order
-    if ledger.totals(step.subject.pk) == ledger.Totals():
+    was_paid = step.state("payment") in ("paid", "partially_refunded")
+    if was_paid and ledger.totals(step.subject.pk) == ledger.Totals():
         # Approved before there was a ledger: what was approved is what came in.
         ledger.receive([order], {order.pk: order.total_incl_tax}, BANK)
     most = refundable_by_hand(order)
