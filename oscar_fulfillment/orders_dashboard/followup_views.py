@@ -157,7 +157,7 @@ class FollowUpView(_FollowUps):
 
     def find(self, request: HttpRequest, pk: int) -> FollowUp:
         """The follow-up, or 404 for one that is not there for this person."""
-        rows = reads.followups_for_user(request.user).select_related("fulfillment__order")
+        rows = reads.followups_for_user(request.user).select_related("fulfillment__order__shipping_address")
         found = rows.filter(pk=pk).first() if pk <= _LARGEST_ID else None
         if found is None:
             raise Http404

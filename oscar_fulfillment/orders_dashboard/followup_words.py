@@ -84,6 +84,8 @@ def why(followup: FollowUp) -> str:
 
 def details(followup: FollowUp) -> list[tuple[str, str]]:
     """What somebody needs who looks a payment up at the provider: (name, value)."""
+    if followup.kind not in (followups.UNKNOWN_PAYMENT, followups.MISMATCH):
+        return []
     facts = _Facts(followup.data)
     labels = {
         "external_id": _("Provider's number"),

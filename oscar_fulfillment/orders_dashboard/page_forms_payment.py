@@ -74,11 +74,12 @@ def ask_now(change: StatusChange) -> list[tuple[int, str]]:
         # It is written down and will be asked again: a person need not see what broke.
         logger.exception("operation %s could not be run", change.data["operation"])
     else:
-        return [_outcome(operation, amount)]
+        return [outcome(operation, amount)]
     return [(messages.WARNING, _("Asked. The provider's answer is pending; this page shows it when it is there."))]
 
 
-def _outcome(operation: PaymentOperation, amount: str) -> tuple[int, str]:
+def outcome(operation: PaymentOperation, amount: str) -> tuple[int, str]:
+    """What came of something a provider was asked for, as a message: (level, text)."""
     if operation.status == PaymentOperation.DONE:
         done = {
             PaymentOperation.CAPTURE: _("%(amount)s charged."),
@@ -231,7 +232,7 @@ class RefundForm(StepForm):
 
     def consequences(self) -> list[Any]:
         purse, found = self.page.money, []
-        if purse.excess:
+        if purse.excess and not purse.is_off:
             found.append(_("%(sum)s is too much.") % {"sum": money(purse.excess, purse.currency)})
         if self.by_hand_only:
             found.append(_("Pay it back first: here it is only written down."))

@@ -15,7 +15,8 @@ from oscar_fulfillment.core.exceptions import AdapterRejected, FulfillmentError
 from oscar_fulfillment.models import PaymentOperation, ProviderPayment
 from oscar_fulfillment.services import operations, provider_payments
 
-from .money_words import payment_name, provider_name, state_label
+from .money_words import money, payment_name, provider_name, state_label
+from .page_forms_payment import outcome
 from .page_reading import OrderView, demand, order_or_404
 
 logger = logging.getLogger("oscar_fulfillment.payments")
@@ -53,10 +54,8 @@ def ask(payment: ProviderPayment) -> tuple[int, str]:
     pending = payment.operations.filter(status=PaymentOperation.REQUESTED).first()
     try:
         if pending is not None:
-            operations.run_operation(pending.pk)
-            payment.refresh_from_db()
-        else:
-            payment = provider_payments.refresh_payment(payment=payment)
+            return outcome(operations.run_operation(pending.pk), money(pending.amount, payment.currency))
+        payment = provider_payments.refresh_payment(payment=payment)
     except AdapterRejected as error:
         said = _("%(provider)s does not answer this: %(words)s")
         return messages.ERROR, said % {**names, "words": str(error)[:300]}

@@ -123,6 +123,11 @@ class OrderMoney:
         return max(self.total - self.net, ZERO) if self.is_waiting else ZERO
 
     @property
+    def missing(self) -> Decimal:
+        """What is neither in nor held."""
+        return max(self.outstanding - self.held, ZERO)
+
+    @property
     def excess(self) -> Decimal:
         """See :func:`too_much`."""
         return too_much(self.fulfillment, self.total, self.net, sum((note.amount for note in self.credit_notes), ZERO))

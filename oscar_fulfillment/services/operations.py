@@ -331,7 +331,8 @@ def _failed(operation: PaymentOperation, status: str, words: str) -> PaymentOper
 
         move(
             payment.fulfillment.order, REFUSED, actor=Actor.provider(payment.provider), reason=words[:500],
-            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount)},
+            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount),
+                  "currency": payment.currency},
             effect=effect, key=f"operation-{operation.pk}-{status}", lock=True,
         )  # fmt: skip
     return operation

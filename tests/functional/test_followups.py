@@ -303,6 +303,20 @@ def test_the_navigation_leads_there_for_those_who_work_it(client):
     assert f'href="{URL}"' not in client.get("/dashboard/").content.decode()
 
 
+def test_a_shop_that_leaves_the_page_out_has_no_link_to_it(client, boss, settings):
+    from oscar_fulfillment.defaults import _may_open
+
+    assert _may_open(boss, "dashboard:order-followups") is True
+    assert _may_open(boss, "dashboard:no-such-page") is False
+
+
+def test_who_is_to_be_called_is_one_click_away(client, boss):
+    order = factories.placed_order(shipping_address=factories.address(phone_number="+5511987654321"))
+    text = text_of(client.get(one(opened(order))))
+    assert 'href="tel:+5511987654321"' in text
+    assert 'href="mailto:ana@example.com"' in text
+
+
 @pytest.mark.feature("D2")
 def test_the_front_page_counts_what_is_due(client, boss):
     order = factories.placed_order()

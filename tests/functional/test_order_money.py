@@ -295,7 +295,7 @@ def test_a_provider_that_does_not_answer_leaves_the_request_pending(accident, cl
     response = client.get(step_url(order, "capture_payment"))
     assert "The provider has been asked already" in text_of(response)
     (message,) = said(client, client.post(page_url(order, "order-payment-check", payment=payment.pk)))
-    assert message == "Demo pay, Card: Charged."
+    assert message == "R$20.00 charged."
     assert statuses(order)[0] == "paid"
     assert [effect[0] for effect in provider.effects].count("capture") == 1
 
