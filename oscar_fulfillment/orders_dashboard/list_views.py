@@ -22,12 +22,13 @@ from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.clocks import read_clocks
-from oscar_fulfillment.selectors.queues import ALL, count_queues
-from oscar_fulfillment.selectors.scans import count_part, read_page
+from oscar_fulfillment.selectors.queues import ALL, counts_to_read, queue_start
+from oscar_fulfillment.selectors.scans import capped_counts, count_part, read_page
 from oscar_fulfillment.selectors.search import MAX_QUERY
 from oscar_fulfillment.services import bulk, oscar_bridge
 
 from .export_views import export_response
+from .list_forms import PLACE_KEYS
 from .list_reading import OrderList
 from .list_rows import count_text, present_rows
 
@@ -98,8 +99,21 @@ class FulfillmentOrderListMixin:
             "rows": [],
         }
         cap = settings.CAPPED_COUNT
-        here = [count_part(_HERE, found.queries, cap)] if narrowed else []
-        counts = count_queues(found.offer.manual_methods, found.base, cap, here)
+        methods, size = found.offer.manual_methods, settings.PAGE_SIZE
+        asked, settle = counts_to_read(methods, found.base, cap)
+        if not is_valid:
+            counts = settle(capped_counts(asked))
+        else:
+            start = None
+            if narrowed:
+                asked.append(count_part(_HERE, found.queries, cap))
+            else:
+                start = queue_start(methods, queue.name, found.base, size + 1, newest_first=form.newest_first)
+            page = read_page(
+                found.queries, size, after=data["after"], before=data["before"], last=bool(data["last"]),
+                newest_first=form.newest_first, distinct=form.overlaps, start=start, counts=asked,
+            )  # fmt: skip
+            counts = settle(page.counts)
         context["tabs"] = [
             {"name": name, "label": each.label, "count": count_text(counts[name]), "hint": each.hint,
              "is_current": is_valid and name == queue.name, "url": url if name == ALL else f"{url}?queue={name}"}
@@ -107,10 +121,6 @@ class FulfillmentOrderListMixin:
         ]  # fmt: skip
         if not is_valid:
             return context
-        page = read_page(
-            found.queries, settings.PAGE_SIZE, after=data["after"], before=data["before"], last=bool(data["last"]),
-            newest_first=form.newest_first, distinct=form.overlaps,
-        )  # fmt: skip
         count = counts[_HERE if narrowed else queue.name]
         context |= {
             "rows": present_rows(
@@ -136,7 +146,8 @@ class FulfillmentOrderListMixin:
     def _filters_key(self) -> tuple[Any, ...]:
         """Everything that the filter form shows, but for the words of the shop's flows."""
         found = self.order_list
-        typed = ((name, tuple(texts)) for name, texts in self.request.GET.lists() if name in found.form.fields)
+        shown = found.form.fields.keys() - PLACE_KEYS - {"q", "queue", "sort"}
+        typed = ((name, tuple(texts)) for name, texts in self.request.GET.lists() if name in shown)
         return (*typed, *((method.code, method.name) for method in found.offer.methods))
 
     def _filter_values(self) -> dict[str, Any]:

@@ -63,11 +63,12 @@ class Cursor:
 
 @dataclass(frozen=True)
 class Page:
-    """A page of rows (dicts of :data:`COLUMNS`), in the order of the list."""
+    """A page of rows (dicts of :data:`COLUMNS`), in the order of the list, and the counts that were read with it."""
 
     rows: list[dict[str, Any]]
     has_previous: bool
     has_next: bool
+    counts: dict[str, int]
 
     def cursor(self, position: int) -> Cursor:
         row = self.rows[position]
@@ -173,28 +174,49 @@ def read_page(
     newest_first: bool = True,
     distinct: bool = False,
     columns: Sequence[str] = COLUMNS,
+    start: RawSQL | None = None,
+    counts: Sequence[Part] = (),
 ) -> Page:
-    """A page in one statement: from the start, behind ``after``, ahead of ``before``, or the ``last``."""
+    """A page in one statement: from the start, behind ``after``, ahead of ``before``, or the ``last``.
+
+    ``start``: the first ``size + 1`` ids where they are ready as :func:`page_ids`; it is used for the first page only.
+    ``counts``: what :func:`capped_counts` takes, read on the way.
+    """
     backwards = last or before is not None
     descending = newest_first is not backwards
-    ids = page_ids(queries, size + 1, after=before or after, newest_first=descending, distinct=distinct)
-    rows = _read_rows(ids, tuple(columns))
+    if start is None or backwards or after is not None:
+        start = page_ids(queries, size + 1, after=before or after, newest_first=descending, distinct=distinct)
+    rows, counted = _read_rows(start, tuple(columns), counts)
     rows.sort(key=lambda row: (row["placed_at"], row["order_id"]), reverse=descending)
     more = len(rows) > size
     rows = rows[:size]
     if backwards:
-        return Page(rows[::-1], has_previous=more, has_next=not last)
-    return Page(rows, has_previous=after is not None, has_next=more)
+        return Page(rows[::-1], has_previous=more, has_next=not last, counts=counted)
+    return Page(rows, has_previous=after is not None, has_next=more, counts=counted)
 
 
-def _read_rows(ids: RawSQL, columns: tuple[str, ...]) -> list[dict[str, Any]]:
+def _read_rows(
+    ids: RawSQL, columns: tuple[str, ...], counts: Sequence[Part]
+) -> tuple[list[dict[str, Any]], dict[str, int]]:
     """The columns of these orders, in no order. The ORM takes as long to write this as the database to answer it."""
     alias = _alias()
-    if (ready := _rows_sql(alias, columns)) is None:
-        return list(OrderFulfillment._default_manager.using(alias).filter(pk__in=ids).values(*columns))
+    if connections[alias].vendor != "postgresql" or (ready := _rows_sql(alias, columns)) is None:
+        rows = OrderFulfillment._default_manager.using(alias).filter(pk__in=ids).values(*columns)
+        return list(rows), capped_counts(counts)
+    text = _literal(alias, (ready[0] + ids.sql + ready[1], tuple(ids.params)))
+    if counts:
+        nothing = ", ".join(["NULL"] * len(columns))
+        text = (
+            f"SELECT listed.*, NULL AS name, NULL AS orders FROM ({text}) AS listed "  # noqa: S608
+            f"UNION ALL SELECT {nothing}, name, orders FROM ({_counts_sql(alias, counts)}) AS counts"
+        )
     with connections[alias].cursor() as cursor:
-        cursor.execute(ready[0] + ids.sql + ready[1], ids.params)
-        return [dict(zip(columns, row, strict=True)) for row in cursor.fetchall()]
+        cursor.execute(text)
+        found = cursor.fetchall()
+    size = len(columns)
+    counted = {row[size]: row[size + 1] for row in found if row[size] is not None} if counts else {}
+    listed = [row for row in found if row[size] is None] if counts else found
+    return [dict(zip(columns, row, strict=False)) for row in listed], counted
 
 
 @cache
@@ -225,17 +247,20 @@ def capped_counts(parts: Sequence[Part]) -> dict[str, int]:
     if not parts:
         return {}
     alias = _alias()
-    params: list[Any] | None
-    if connections[alias].vendor == "postgresql":
-        texts, params = [_literal(alias, part) for part in parts], None
-    else:
-        texts, params = [sql for sql, _params in parts], [value for _sql, values in parts for value in values]
     with connections[alias].cursor() as cursor:
-        cursor.execute(" UNION ALL ".join(texts), params)
+        if connections[alias].vendor == "postgresql":
+            cursor.execute(_counts_sql(alias, parts))
+        else:
+            values = [value for _sql_text, params in parts for value in params]
+            cursor.execute(" UNION ALL ".join(sql for sql, _params in parts), values)
         return dict(cursor.fetchall())
 
 
-@lru_cache(maxsize=512)
+def _counts_sql(alias: str, parts: Sequence[Part]) -> str:
+    return " UNION ALL ".join([_literal(alias, part) for part in parts])
+
+
+@lru_cache(maxsize=128)
 def _literal(alias: str, part: Part) -> str:
     """The part with its values in it, quoted by the database's driver, which else looks through all of it each time."""
     text = connections[alias].ops.compose_sql(*part)  # type: ignore[attr-defined]

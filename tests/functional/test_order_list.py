@@ -213,6 +213,11 @@ def test_rows_escape_what_customers_typed(staff):
     assert "<b>" not in html.split("<tbody>")[1].split("</tbody>")[0]
 
 
+def test_rows_escape_odd_separators(staff):
+    factories.placed_order(shipping_address=factories.address(first_name="<i>\x1f", last_name="&"))
+    assert "<td>&lt;i&gt;\x1f &amp;<small>" in staff.get(URL).content.decode()
+
+
 @pytest.mark.parametrize("key", ["payment", "shipping", "date_from", "name"])
 def test_the_kept_filter_form_shows_what_was_asked_for(staff, key):
     value = {"payment": "paid", "shipping": "received", "date_from": "2026-01-02", "name": "Zoë"}[key]
