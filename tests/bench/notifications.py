@@ -123,7 +123,9 @@ def process() -> dict[str, Any]:
 def clean(count: int) -> dict[str, Any]:
     """The orders are paid by hand again, for the other rows."""
     method = PaymentMethod.objects.filter(kind="manual").first()
-    OrderFulfillment.objects.filter(pk__in=pool(count)).update(payment_method=method)
+    ids = pool(count)
+    get_model("payment", "Source").objects.filter(order__in=ids).delete()
+    OrderFulfillment.objects.filter(pk__in=ids).update(payment_method=method, has_money=False)
     return {}
 
 
