@@ -169,9 +169,13 @@ def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, 
 
 def pay_out(order: Any, amount: Decimal, type_name: str, reference: str = "") -> None:
     """Book money that went back by another way than it came: a source that was only paid out of."""
-    source = open_source(order, type_name, reference)
-    source.amount_refunded = amount
-    source.save(update_fields=["amount_refunded"])
+    source = get_model("payment", "Source")._default_manager.create(
+        order=order,
+        source_type_id=oscar_events.type_id("payment", "SourceType", type_name[:128]),
+        currency=order.currency,
+        reference=reference[:255],
+        amount_refunded=amount,
+    )
     source.transactions.create(txn_type=REFUND, amount=amount, reference=reference[:128], status="by hand")
 
 
