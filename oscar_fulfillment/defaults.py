@@ -4,7 +4,7 @@ from typing import Any
 
 from django.urls import NoReverseMatch
 from django.utils.translation import gettext_lazy as _
-from oscar.defaults import OSCAR_DASHBOARD_NAVIGATION as _NAVIGATION
+from oscar.defaults import OSCAR_DASHBOARD_NAVIGATION as _oscars_navigation
 
 OSCAR_INITIAL_ORDER_STATUS = "Received"
 OSCAR_INITIAL_LINE_STATUS = ""
@@ -30,21 +30,25 @@ def _may_open(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = 
         return False
 
 
-#: Our pages, by the page of Oscar's that they stand behind in the navigation.
-_PAGES = {
-    "dashboard:order-list": [
-        {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
-    ],
-}
+#: Our pages, in the menu that leads to the orders.
+_OUR_ENTRIES = [
+    {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
+    {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},
+    {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
+]
 
 
-def _with_our_pages(entries: list[dict[str, Any]]) -> list[dict[str, Any]]:
+def _with_ours(navigation: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Oscar's menu with our entries below the one of the orders; Oscar's own list stays as it is."""
     found = []
-    for entry in entries:
-        children = entry.get("children")
-        found.append({**entry, "children": _with_our_pages(children)} if children else entry)
-        found += _PAGES.get(entry.get("url_name", ""), [])
+    for entry in navigation:
+        children = list(entry.get("children", ()))
+        for place, child in enumerate(children):
+            if child.get("url_name") == "dashboard:order-list":
+                children[place + 1 : place + 1] = _OUR_ENTRIES
+                break
+        found.append({**entry, "children": children} if children else dict(entry))
     return found
 
 
-OSCAR_DASHBOARD_NAVIGATION = _with_our_pages(_NAVIGATION)
+OSCAR_DASHBOARD_NAVIGATION = _with_ours(_oscars_navigation)
