@@ -1,5 +1,8 @@
 """Oscar settings that go with the app: ``from oscar_fulfillment.defaults import *`` below ``oscar.defaults``."""
 
+from typing import Any
+
+from django.urls import NoReverseMatch
 from django.utils.translation import gettext_lazy as _
 from oscar.defaults import OSCAR_DASHBOARD_NAVIGATION as _oscars_navigation
 
@@ -16,14 +19,26 @@ OSCAR_ORDER_STATUS_PIPELINE = {
 }
 _("Received"), _("In process"), _("Sent"), _("Completed"), _("Cancelled")
 
+
+def _may_open(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = None) -> bool:
+    """Oscar's rule, and no link where the shop's own dashboard leaves the page out."""
+    from oscar.apps.dashboard.nav import default_access_fn
+
+    try:
+        return default_access_fn(user, url_name, url_args, url_kwargs)
+    except (NoReverseMatch, KeyError):
+        return False
+
+
 #: Our pages, in the menu that leads to the orders.
 _OUR_ENTRIES = [
-    {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list"},
-    {"label": _("Messages"), "url_name": "dashboard:message-list"},
+    {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
+    {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},
+    {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
 ]
 
 
-def _with_ours(navigation):
+def _with_ours(navigation: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Oscar's menu with our entries below the one of the orders; Oscar's own list stays as it is."""
     found = []
     for entry in navigation:

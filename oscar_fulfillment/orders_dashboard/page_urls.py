@@ -10,6 +10,8 @@ from django.urls import URLPattern, path
 
 from . import document_views
 from . import page_views as views
+from .money_actions import MONEY_ACTIONS, slug
+from .page_payment_views import CheckPaymentView
 from .page_step_view import StepView
 
 
@@ -30,6 +32,12 @@ def page_urls() -> list[URLPattern]:
             StepView.as_view(action="change_tracking"),
             name="order-tracking",
         ),
+        *(
+            path(f"<str:number>/money/{slug(action)}/", StepView.as_view(action=action), name=f"order-{slug(action)}")
+            for action in MONEY_ACTIONS
+        ),
+        path("<str:number>/payments/check/", CheckPaymentView.as_view(), name="order-payments-check"),
+        path("<str:number>/payments/<int:payment>/check/", CheckPaymentView.as_view(), name="order-payment-check"),
         path("<str:number>/history/", views.HistoryView.as_view(), name="order-history"),
         path("<str:number>/print/", views.PrintView.as_view(), name="order-print"),
         path("<str:number>/invoice.pdf", document_views.order_invoice, name="order-invoice-pdf"),

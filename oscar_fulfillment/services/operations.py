@@ -287,6 +287,10 @@ def _happened(operation: PaymentOperation, remote: RemotePayment) -> bool:
 
 
 def _done(operation: PaymentOperation) -> PaymentOperation:
+    """What had failed before is over with it."""
+    failed = PaymentOperation._default_manager.filter(payment=operation.payment_id, kind=operation.kind)
+    keys = [f"operation:{pk}" for pk in failed.exclude(status=PaymentOperation.REQUESTED).values_list("pk", flat=True)]
+    followups.close_by_keys(keys, "done", operation.actor_label)
     return _end(operation, PaymentOperation.DONE, "")
 
 
@@ -327,7 +331,8 @@ def _failed(operation: PaymentOperation, status: str, words: str) -> PaymentOper
 
         move(
             payment.fulfillment.order, REFUSED, actor=Actor.provider(payment.provider), reason=words[:500],
-            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount)},
+            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount),
+                  "currency": payment.currency},
             effect=effect, key=f"operation-{operation.pk}-{status}", lock=True,
         )  # fmt: skip
     return operation
