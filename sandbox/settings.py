@@ -13,6 +13,7 @@ from oscar.defaults import *  # noqa: F403
 from oscar_fulfillment.defaults import *  # noqa: F403
 
 from .databases import database
+from .sellers import SELLERS
 from .vendors import gateways
 
 HERE = Path(__file__).resolve().parent
@@ -163,6 +164,13 @@ OSCAR_FULFILLMENT = {
         "tipsa": {"BACKEND": "oscar_fulfillment.carriers.known.Known"},
         "other": {"BACKEND": "oscar_fulfillment.carriers.manual.Manual"},
     },
+    "DOCUMENTS": {
+        "default": {
+            "BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine",
+            "OPTIONS": {"templates": [HERE / "static" / "shop"]},
+        }
+    },
+    "SELLERS": SELLERS,
     "OPERATOR_EMAILS": ["operator@example.com"],
     "CHECKOUT_COUNTRIES": "sandbox.shop.stores.checkout_countries",
     "CHECKOUT_PAYMENT_METHODS": "sandbox.shop.stores.checkout_payment_methods",

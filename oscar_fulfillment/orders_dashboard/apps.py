@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from django.apps import apps
 from oscar.apps.dashboard.orders.apps import OrdersDashboardConfig as OscarOrdersDashboardConfig
 
 
@@ -30,11 +31,23 @@ class FulfillmentOrdersDashboardMixin:
                 if view := getattr(_import(module), name, None):
                     setattr(self, attribute, view)
                     break
+        self._offer_index_view()
+
+    def _offer_index_view(self) -> None:
+        """The front page of the dashboard around us, where the store has not forked it: see ``index_views``."""
+        from oscar.apps.dashboard.views import IndexView
+
+        from .index_views import FulfillmentIndexMixin
+
+        dashboard: Any = apps.get_app_config("dashboard")
+        if getattr(dashboard, "index_view", None) is IndexView:
+            dashboard.index_view = type("IndexView", (FulfillmentIndexMixin, IndexView), {})
 
     def configure_permissions(self) -> None:
         from .list_urls import list_permissions
         from .money_urls import money_permissions
         from .page_urls import page_urls
+        from .settings_urls import settings_permissions
 
         super().configure_permissions()  # type: ignore[misc]
         # Staff who may see our statuses need no second permission of Oscar's to open the pages that show them.
@@ -48,15 +61,18 @@ class FulfillmentOrdersDashboardMixin:
         self.permissions_map |= money_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
+        self.permissions_map |= settings_permissions()
 
     def get_urls(self) -> list[Any]:
         from .list_urls import list_urls
         from .money_urls import money_urls
         from .page_urls import page_urls
+        from .settings_urls import settings_urls
 
         config: Any = self
         # Ours first: Oscar's "<number>/" takes any word for an order number.
-        return [*config.post_process_urls([*list_urls(), *money_urls(), *page_urls()]), *super().get_urls()]  # type: ignore[misc]
+        ours = [*list_urls(), *money_urls(), *settings_urls(), *page_urls()]
+        return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]
 
 
 def _import(module: str) -> Any:

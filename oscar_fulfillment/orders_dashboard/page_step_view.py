@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
@@ -17,12 +19,14 @@ from oscar_fulfillment.flows import RECORDS
 from oscar_fulfillment.selectors.order_page import OrderPage
 
 from . import page_words
+from .money_actions import MONEY_ACTIONS
 from .page_forms import StepForm, form_class
 from .page_reading import PAGE, OrderView, demand, happened_since, order_url, page_context, page_or_404
 from .page_steps import PageSteps, hold_refusal, page_steps
 
 
-@method_decorator([csrf_exempt, never_cache], name="dispatch")
+# A provider is asked after the step is committed: no transaction of the request may be around both.
+@method_decorator([csrf_exempt, never_cache, transaction.non_atomic_requests], name="dispatch")
 class StepView(OrderView):
     """The form of a step. GET shows it in the page (or alone with ``?panel=1``), POST takes the step.
 
@@ -30,13 +34,15 @@ class StepView(OrderView):
     """
 
     action = ""
-    #: Form of an action that is no transition, with the key of its words in ``flows.RECORDS``.
+    #: Form of an action that is no transition, with what it is called.
     RECORD_FORMS = {
-        "place_hold": ("place_hold", ("hold", "place_hold")),
-        "release_hold": ("release_hold", ("hold", "release_hold")),
-        "resolve_problem": ("resolve_problem", ("problem", "resolve_problem")),
-        "change_tracking": ("change_tracking", ("shipment", "change_tracking")),
-        "add_note": ("note", ("note", "add_note")),
+        "place_hold": ("place_hold", RECORDS["hold", "place_hold"]),
+        "release_hold": ("release_hold", RECORDS["hold", "release_hold"]),
+        "resolve_problem": ("resolve_problem", RECORDS["problem", "resolve_problem"]),
+        "change_tracking": ("change_tracking", RECORDS["shipment", "change_tracking"]),
+        "add_note": ("note", RECORDS["note", "add_note"]),
+        **{action: (action, label) for action, label in MONEY_ACTIONS.items() if action != "refund_payment"},
+        "refund_payment": ("refund", MONEY_ACTIONS["refund_payment"]),
     }
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -60,8 +66,8 @@ class StepView(OrderView):
         page, steps = self._read(lazy=True)
         form = self._form(page, steps, data=request.POST)
         if not form.is_valid():
-            return self._show(page, self._form(page, steps, data=request.POST, fresh=True), steps, status=422,
-                              broken=form.is_broken)  # fmt: skip
+            again = self._form(page, steps, data=request.POST, fresh=True)
+            return self._show(page, again, self._all_steps(page), status=422, broken=form.is_broken)
         demand(self.request.user, *form.permissions())
         try:
             change = form.run(Actor.from_user(request.user))
@@ -69,18 +75,26 @@ class StepView(OrderView):
             again = self._form(page, steps, data=request.POST, fresh=True)
             again.is_valid()
             again.take_errors(error)
-            return self._show(page, again, steps, status=422)
+            return self._show(page, again, self._all_steps(page), status=422)
         except StaleVersion as error:
             return self._refused(happened=[page_words.happened(error.change)] if error.change else [], stale=True)
         except TransitionNotAllowed as error:
             return self._refused(reasons=error.reasons)
         except FulfillmentError as error:
             return self._refused(error=str(error))
-        return self.message(page_words.done(change))
+        for level, text in form.follow_through(change) or [(messages.SUCCESS, page_words.done(change))]:
+            messages.add_message(request, level, text)
+        return self.back()
 
     def _read(self, *, lazy: bool = False) -> tuple[OrderPage, PageSteps]:
+        """The page and its steps; ``lazy``: the one step that is to be taken, and no more of the page than it needs."""
         page = page_or_404(self.request, self.kwargs["number"], lazy=lazy)
-        return page, page_steps(page, self.request.user)
+        if lazy:
+            return page, page_steps(page, self.request.user, only=self.name)
+        return page, self._all_steps(page)
+
+    def _all_steps(self, page: OrderPage) -> PageSteps:
+        return page_steps(page, self.request.user)
 
     @property
     def name(self) -> str:
@@ -89,7 +103,9 @@ class StepView(OrderView):
     def _form(self, page: OrderPage, steps: PageSteps, **given: Any) -> StepForm:
         """The form of this step; 404 for a step the order's flow does not have, 403 without the permission."""
         options = {
-            k: str(v) for k, v in {**self.request.GET.dict(), **self.kwargs}.items() if k in ("shipment", "hold")
+            k: str(v)
+            for k, v in {**self.request.GET.dict(), **self.kwargs}.items()
+            if k in ("shipment", "hold", "payment")
         }
         step = steps.by_name.get(self.name)
         if not self.action and step is not None:
@@ -100,8 +116,7 @@ class StepView(OrderView):
                 and "override_provider" in self.request.POST
             )
         elif self.action in self.RECORD_FORMS:
-            (form, words), machine, override = self.RECORD_FORMS[self.action], "", False
-            label = RECORDS[words]
+            (form, label), machine, override = self.RECORD_FORMS[self.action], "", False
         else:
             raise Http404
         demand(self.request.user, self.name)
@@ -123,6 +138,7 @@ class StepView(OrderView):
         refused = list(step.reasons) if step is not None and not step.allowed and not step.override else []
         if self.action == "place_hold" and (refusal := hold_refusal(page, self.request.user)):
             refused = [refusal]
+        refused = refused or form.refusals()
         shown = {reason.code for reason in refused}
         panel = {
             "form": form,

@@ -8,7 +8,10 @@ from typing import Any
 from django.apps import apps
 from django.urls import URLPattern, path
 
+from . import document_views
 from . import page_views as views
+from .money_actions import MONEY_ACTIONS, slug
+from .page_payment_views import CheckPaymentView
 from .page_step_view import StepView
 
 
@@ -29,8 +32,15 @@ def page_urls() -> list[URLPattern]:
             StepView.as_view(action="change_tracking"),
             name="order-tracking",
         ),
+        *(
+            path(f"<str:number>/money/{slug(action)}/", StepView.as_view(action=action), name=f"order-{slug(action)}")
+            for action in MONEY_ACTIONS
+        ),
+        path("<str:number>/payments/check/", CheckPaymentView.as_view(), name="order-payments-check"),
+        path("<str:number>/payments/<int:payment>/check/", CheckPaymentView.as_view(), name="order-payment-check"),
         path("<str:number>/history/", views.HistoryView.as_view(), name="order-history"),
         path("<str:number>/print/", views.PrintView.as_view(), name="order-print"),
+        path("<str:number>/invoice.pdf", document_views.order_invoice, name="order-invoice-pdf"),
         path(
             "<str:number>/messages/<int:message>/send-again/",
             views.MessageAgainView.as_view(),

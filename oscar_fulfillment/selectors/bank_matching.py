@@ -17,10 +17,10 @@ from django.db.models import F, Q, Sum
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.text import fold
+from oscar_fulfillment.documents.payment_parts.references import Hint, read_reference, references_in
 from oscar_fulfillment.flows import flows
 from oscar_fulfillment.models import BankEntry, OrderFulfillment
 from oscar_fulfillment.selectors.names import Crowd, names_agree
-from oscar_fulfillment.statements.references import Hint, read_reference, references_in
 
 #: Why an order is proposed: its payment reference, its number in the text, payer and sum, the sum alone; or a person
 #: has looked for it.

@@ -21,7 +21,7 @@ from oscar_fulfillment.models import (
 )
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 
-from . import followups, messages, money, stock
+from . import followups, ledger, messages, money, stock
 from .door import move
 
 CANCEL = Move("shipping", "cancel")
@@ -66,6 +66,11 @@ def cancel_effect(steps: Sequence[Step]) -> None:
     Hold._default_manager.filter(fulfillment__in=gone, released_at=None).update(
         released_at=steps[0].now, released_by_label=steps[0].actor.label
     )
+    partly = [step.subject.pk for step in going if step.subject.has_money]
+    has_some = ledger.nets(partly) if partly else {}
+    for step in going:
+        if has_some.get(step.subject.pk, 0) > 0:
+            step.fields["problem"] = REFUND_DUE  # also where only a part of the money was in
     money.end_terms(*gone)
     followups.close_for_orders(gone, followups.ABOUT_PAYING, "nothing", steps[0].actor.label)
     close_payments(going)

@@ -88,7 +88,13 @@ def assign_followup(*, followup: FollowUp, actor: Actor, assignee: Any) -> Follo
         found.assignee = assignee
         found.save(update_fields=["assignee"])
 
-    return _change(followup, ASSIGN, actor, write, {"to": assignee.get_full_name() if assignee else ""})
+    return _change(
+        followup,
+        ASSIGN,
+        actor,
+        write,
+        {"to": (assignee.get_full_name() or assignee.get_username()) if assignee else ""},
+    )
 
 
 def close_followup(
@@ -135,6 +141,12 @@ def _change(
 def close_for_orders(order_ids: Iterable[int], kinds: Sequence[str], outcome: str, label: str) -> int:
     """Close what a step has settled by itself, in its transaction; how many."""
     rows = FollowUp._default_manager.filter(fulfillment__in=list(order_ids), kind__in=list(kinds), closed_at=None)
+    return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
+
+
+def close_by_keys(keys: Sequence[str], outcome: str, label: str) -> int:
+    """The same for follow-ups by their keys."""
+    rows = FollowUp._default_manager.filter(key__in=keys, closed_at=None)
     return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
 
 

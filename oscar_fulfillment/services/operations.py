@@ -248,7 +248,7 @@ def _release(operation: PaymentOperation, error: str) -> None:
 
 
 def _ask(operation: PaymentOperation) -> PaymentOperation:
-    from .provider_payments import ask, gateway_of
+    from .provider_payments import ask, fetch, gateway_of
 
     payment = operation.payment
     gateway = gateway_of(payment)
@@ -268,7 +268,7 @@ def _ask(operation: PaymentOperation) -> PaymentOperation:
             if refund.state == "failed":
                 raise AdapterRejected(refund.reason or _("The provider could not execute the refund."))
             operation.external_id = refund.external_id
-            remote = gateway.fetch(remote.external_id)
+            remote = fetch(gateway, remote.external_id)
     settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
     if not _happened(operation, remote):
         # Taken on, not executed yet: the next try finds it done.
@@ -287,6 +287,10 @@ def _happened(operation: PaymentOperation, remote: RemotePayment) -> bool:
 
 
 def _done(operation: PaymentOperation) -> PaymentOperation:
+    """What had failed before is over with it."""
+    failed = PaymentOperation._default_manager.filter(payment=operation.payment_id, kind=operation.kind)
+    keys = [f"operation:{pk}" for pk in failed.exclude(status=PaymentOperation.REQUESTED).values_list("pk", flat=True)]
+    followups.close_by_keys(keys, "done", operation.actor_label)
     return _end(operation, PaymentOperation.DONE, "")
 
 
@@ -327,7 +331,8 @@ def _failed(operation: PaymentOperation, status: str, words: str) -> PaymentOper
 
         move(
             payment.fulfillment.order, REFUSED, actor=Actor.provider(payment.provider), reason=words[:500],
-            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount)},
+            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount),
+                  "currency": payment.currency},
             effect=effect, key=f"operation-{operation.pk}-{status}", lock=True,
         )  # fmt: skip
     return operation

@@ -106,7 +106,7 @@ def _chosen(step: Step, book: ShipmentBook, status: str) -> list[Shipment]:
     """The shipments of this status, or the one the person chose."""
     found = book.of(step.subject.pk, status)
     wanted = step.context.get("shipment")
-    return [s for s in found if s.pk == wanted] if wanted else found
+    return found if wanted is None else [s for s in found if s.pk == wanted]
 
 
 def _short(locked: stock.LockedStock, quantities: dict[int, int], used: dict[int, int]) -> Reason | None:
@@ -184,9 +184,8 @@ def _paid_at_the_door(step: Step) -> None:
         return
     step.moves = [*step.moves, payments.APPROVE]
     step.targets["payment"] = "paid"
-    order = step.subject.order
-    ledger.receive_rest([order], type_name=method.name)
-    oscar_events.record_payments([order], oscar_events.PAID, {order.pk: order.total_incl_tax})
+    ledger.receive_rest([step], type_name=method.name)
+    oscar_events.record_payments([step], oscar_events.PAID)
 
 
 def _arrive(steps: Sequence[Step], before: str, after: str, event: str) -> ShipmentBook:

@@ -8,7 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from oscar_fulfillment.statements import csv_file, references
+from oscar_fulfillment.documents.payment_parts import references
+from oscar_fulfillment.statements import csv_file
 from oscar_fulfillment.statements.base import StatementError, check_account, fingerprints, mask_account
 from oscar_fulfillment.statements.camt import read_camt
 from oscar_fulfillment.statements.encoding import check_kind, decode
@@ -377,6 +378,17 @@ def test_a_1c_file_cut_off_anywhere_is_refused():
 
 
 # ---- References and accounts ----
+
+
+NUMBERS = st.text(alphabet="0123456789ABCXYZ", min_size=1, max_size=20)
+
+
+@given(NUMBERS, st.integers(min_value=1, max_value=10**17))
+def test_every_reference_of_ours_leads_back_to_its_order(number, serial):
+    qr = references.read_reference(references.qr_reference(references.numeric(number, serial)))
+    rf = references.read_reference(references.creditor_reference(references.alphanumeric(number, serial)))
+    for hint in (qr, rf):
+        assert hint in (references.Hint(number=number), references.Hint(serial=serial))
 
 
 def test_references_lead_back_to_the_order():
