@@ -63,7 +63,7 @@ class PayoutsView(MoneyView):
         context = {
             "page_obj": page,
             "waiting": waiting,
-            "payouts": Payout._default_manager.all()[:50],
+            "payouts": Payout._default_manager.all()[:200],
             "tab": "payouts",
         }
         return TemplateResponse(request, "oscar_fulfillment/money/payouts.html", context)

@@ -106,6 +106,10 @@ def import_statement(
         _check_own(statement.account, "file")
     sha256 = hashlib.sha256(content).hexdigest()
     with transaction.atomic():
+        # The same file for another account is a slip of the person: the file does not name it.
+        lock_name(f"bank-file:{sha256}")
+        if same := BankStatement._default_manager.filter(sha256=sha256).first():
+            raise InvalidInput({"file": [_imported_before(same)]})
         # One import per account at a time: files that overlap would wait for each other's movements crosswise.
         for name in sorted({statement.account for statement in statements}):
             lock_name(f"bank:{name}")
@@ -141,10 +145,7 @@ def _take_in(read: Statement, sha256: str, file_name: str, actor: Actor) -> Bank
     return row
 
 
-def _imported_before(row: BankStatement) -> str:
-    same = BankStatement._default_manager.filter(sha256=row.sha256, account=row.account).first()
-    if same is None:
-        return _("This file was imported before.")
+def _imported_before(same: BankStatement) -> str:
     when = formats.date_format(timezone.localtime(same.imported_at), "SHORT_DATETIME_FORMAT")
     return _("This file was imported before: %(when)s by %(who)s.") % {"when": when, "who": same.imported_by_label}
 

@@ -166,7 +166,7 @@ def _entry(row: Row, layout: Layout, currency: str) -> Entry | None:
     valued = cell("valued")
     return Entry(
         amount=_amount(cell, layout.mark),
-        currency=(cell("currency") or currency).upper()[:12],
+        currency=clean(cell("currency"), 12).upper() or currency,
         booked_on=booked,
         valued_on=parse_day(valued, layout.order) if _is_day(valued, layout.order) else None,
         bank_reference=clean(cell("bank_reference"), 140),

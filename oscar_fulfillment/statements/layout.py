@@ -39,7 +39,11 @@ class Layout:
 
     def problems(self, offered: Mapping[str, Any], several: Sequence[str] = ()) -> list[str]:
         """What is not on offer, and what is said of two columns, in words."""
-        if any(role not in offered for role in self.roles) or self.order not in DATE_FORMATS or self.mark not in ".,":
+        if (
+            any(role not in offered for role in self.roles)
+            or self.order not in DATE_FORMATS
+            or self.mark not in (".", ",")
+        ):
             return [_("Choose one of the answers offered for each column.")]
         return [
             _("Only one column can be “%(role)s”.") % {"role": offered[role]}

@@ -157,8 +157,8 @@ def _entry(row: Row, layout: Layout, currency: str) -> PayoutEntry | str:
         paid_on = parse_day(day, layout.order) if day else None
     except ValueError:
         raise ValueError(_("“%(text)s” is not a date") % {"text": clean(day, 30)}) from None
-    code = cell("currency").upper() or currency
-    return PayoutEntry(identity, reference, kind, gross, fee, net, code[:12], paid_on)
+    code = clean(cell("currency"), 12).upper() or currency
+    return PayoutEntry(identity, reference, kind, gross, fee, net, code, paid_on)
 
 
 def _sum(text: str, mark: str) -> Decimal | None:

@@ -84,6 +84,12 @@ def test_a_broken_file_leaves_nothing_behind():
     assert not BankEntry.objects.exists()
 
 
+def test_the_same_csv_file_for_another_account_is_a_slip():
+    lines(("05.11.2026", "Ana", "coffee", "5.00"))
+    with pytest.raises(InvalidInput, match="imported before"):
+        lines(("05.11.2026", "Ana", "coffee", "5.00"), account="DE89370400440532013000")
+
+
 def test_only_the_shops_own_accounts(settings):
     settings.OSCAR_FULFILLMENT = settings.OSCAR_FULFILLMENT | {"BANK_ACCOUNTS": ["CH02 0070 0110 0003 8789 6"]}
     take("camt053_v02_collective.xml")
