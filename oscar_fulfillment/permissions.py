@@ -12,6 +12,7 @@ PERMISSIONS = {
     "void_payment": "capture_payment",
     "refund_payment": "refund_payment",
     "edit_order": "edit_order",
+    "revert_edit": "edit_order",
     "extend_reservation": "extend_reservation",
     "restore": "restore_order",
     "manage_payment_methods": "manage_payment_methods",

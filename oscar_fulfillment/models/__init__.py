@@ -1,3 +1,4 @@
+from .draft import OrderDraft
 from .fulfillment import Hold, OrderFulfillment
 from .history import StatusChange
 from .invoice import Invoice
@@ -17,6 +18,7 @@ __all__ = [
     "InboundMessage",
     "Invoice",
     "LaneHealth",
+    "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
     "PaymentMethod",

@@ -47,6 +47,7 @@ EVENT_TYPES: dict[str, Any] = {
     messages.ORDER_DISPATCHED: _("Order: sent"),
     messages.ORDER_DELIVERED: _("Order: delivered"),
     messages.ORDER_CANCELLED: _("Order: cancelled"),
+    messages.ORDER_EDITED: _("Order: changed before it leaves"),
     messages.PAYMENT_AUTHORIZED: _("Order: payment reserved"),
     messages.PAYMENT_REMINDER: _("Order: payment reminder"),
     messages.PAYMENT_REFUSED: _("Order: payment refused, to be tried again"),
