@@ -16,21 +16,19 @@ from .edit_wanted import Wanted, most_units
 
 @dataclass(frozen=True)
 class PlanLine:
-    """One line as it is to be. ``line`` is the order's, None for one that comes; ``quantity`` 0: it goes."""
+    """One line as it is to be. ``line`` is the order's, None for one that comes; ``quantity`` 0: it goes; ``was`` the
+    quantity before, whatever becomes of ``line`` meanwhile."""
 
     line: Any
     record: Any
     product: Any
     quantity: int
+    was: int = 0
 
     @property
     def key(self) -> str:
         """Its name in forms."""
         return f"line-{self.line.pk}" if self.line is not None else f"new-{self.record.pk}"
-
-    @property
-    def was(self) -> int:
-        return self.line.quantity if self.line is not None else 0
 
     @property
     def title(self) -> str:
@@ -92,7 +90,7 @@ def lay_over(order: Any, wanted: Wanted, *, strict: bool = True) -> Plan:
     quantities |= {pk: units for pk, units in wanted.quantities.items() if pk not in foreign}
     fresh = _merge(lines, _addable(order, {pk: units for pk, units in wanted.added.items() if units}), quantities)
     plan = Plan(order, wanted, lost=len(foreign))
-    plan.lines = [PlanLine(line, line.stockrecord, line.product, quantities[line.pk]) for line in lines]
+    plan.lines = [PlanLine(line, line.stockrecord, line.product, quantities[line.pk], line.quantity) for line in lines]
     plan.lines += fresh
     _check(plan)
     return plan
