@@ -26,6 +26,7 @@ from . import heads, outbox, reading
 from .actors import USER, Actor
 from .commit import after_commit
 from .exceptions import FulfillmentError, StaleVersion, TransitionNotAllowed
+from .locks import lock_rows
 from .models import HistoryRow
 from .statemachine import Reason, StateMachine, Transition
 
@@ -147,9 +148,13 @@ def apply(
     Raises :class:`TransitionNotAllowed` (with reasons), :class:`StaleVersion`, or the model's ``DoesNotExist``.
     """
     key = _storable(key)
+    beaten = False
     while True:
         try:
             with transaction.atomic():
+                if beaten:
+                    # Wait first, then read: what is read beside a row that has to be waited for is as it was before.
+                    lock_rows(aggregate.model._default_manager.filter(pk=pk))
                 steps = _run(
                     aggregate, [pk], moves, actor, reason, data, {pk: key}, expected_version, effect, context, lock
                 )
@@ -169,7 +174,7 @@ def apply(
                 raise
             # Somebody was faster between our read and our write. Ask again under lock: the answer is then either the
             # reason why it is no longer possible, or (they only wrote a note) it is done.
-            lock = True
+            lock = beaten = True
 
 
 def _replay(aggregate: Aggregate, earlier: Any, moves: Sequence[Move], actor: Actor, key: str) -> Step:
