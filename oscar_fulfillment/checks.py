@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from importlib.util import find_spec
 from multiprocessing import cpu_count
 from typing import Any, TypeGuard
 
 from django.apps import apps
 from django.conf import settings as django_settings
 from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from .conf import DEFAULTS
@@ -172,6 +174,25 @@ def _sqlite() -> Iterator[CheckMessage]:
             hint='DATABASES[...]["OPTIONS"]["timeout"] = 20',
             id="oscar_fulfillment.W023",
         )
+
+
+@register()
+def check_sellers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Sellers that could not sign an invoice: better known at deployment than at the first order."""
+    from .documents.sellers import read_seller
+
+    found: list[CheckMessage] = []
+    sellers = fulfillment_settings.SELLERS
+    for key, given in sellers.items() if isinstance(sellers, Mapping) else ():
+        try:
+            read_seller(key, given)
+        except ImproperlyConfigured as error:
+            found.append(Error(str(error), hint="See docs/documents.md.", id="oscar_fulfillment.E041"))
+    engine = fulfillment_settings.DOCUMENTS.get("default", {}).get("BACKEND")
+    if sellers and engine == DEFAULTS["DOCUMENTS"]["default"]["BACKEND"] and find_spec("typst") is None:
+        hint = "pip install django-oscar-fulfillment[documents]"
+        found.append(Warning("SELLERS is set, but nothing can draw invoices.", hint=hint, id="oscar_fulfillment.W042"))
+    return found
 
 
 @register()

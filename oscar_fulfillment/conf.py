@@ -31,6 +31,15 @@ DEFAULTS: dict[str, Any] = {
     },
     # Payment providers, configured like CACHES: alias -> {"BACKEND": dotted path, "OPTIONS": {...}}.
     "GATEWAYS": {},
+    # The engine of the PDF documents, configured like CACHES: "default" -> {"BACKEND": dotted path, "OPTIONS": {...}}.
+    # Options of the built-in one: "templates" (folders searched before ours, for your templates and pictures),
+    # "fonts" (folders with more fonts), "font" (the families to use). It needs the extra [documents].
+    "DOCUMENTS": {"default": {"BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine"}},
+    # Who sells, for invoices: the key is the country shipped to ("CH"), else the order's currency ("CHF"), else its
+    # flow, else "default"; the value {"name": ..., "street": ..., "postcode": ..., "city": ..., "country": ...,
+    # "tax_ids": {label: number}, "contact": [...], "logo": file, "payment": {"kind": "swiss_qr" | "russian_qr" |
+    # "pix" | "transfer", ...}, ...}, see docs/documents.md.
+    "SELLERS": {},
     # Seconds between two questions to a provider about a payment it should have told us about; the last one repeats.
     "PAYMENT_CHECKS": [120, 600, 3600, 21600, 86400],
     # Hours after which an operation that a provider never confirmed is not repeated by itself any more but waits for a

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from django.urls import path
 
+from .payment_pages.document_views import customer_invoice
 from .payment_pages.views import PayStateView, PayView
 from .webhooks.views import InboundView
 
@@ -15,5 +16,7 @@ app_name = "fulfillment"
 urlpatterns = [
     path("pay/<str:token>/", PayView.as_view(), name="pay"),
     path("pay/<str:token>/state/", PayStateView.as_view(), name="pay-state"),
+    path("invoice/<str:order_number>/", customer_invoice, name="invoice"),
+    path("invoice/<str:order_number>/<str:hash>/", customer_invoice, name="guest-invoice"),
     path("webhooks/<slug:family>/<slug:name>/", InboundView.as_view(), name="webhook"),
 ]

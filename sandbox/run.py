@@ -109,6 +109,11 @@ def is_free(host: str, port: int) -> bool:
     return True
 
 
+def free_port(host: str, first: int) -> int:
+    """The first free port from here on."""
+    return next(port for port in range(first, first + 100) if is_free(host, port))
+
+
 def wait_until_up(host: str, port: int, seconds: float = 60.0) -> bool:
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
@@ -120,17 +125,25 @@ def wait_until_up(host: str, port: int, seconds: float = 60.0) -> bool:
     return False
 
 
-def services(host: str, port: int, known: set[str]) -> list[Service]:
+def services(host: str, port: int, vendors: int, known: set[str]) -> list[Service]:
     web = [sys.executable, "-m", "waitress", "--threads=8", f"--listen={host}:{port}", "sandbox.wsgi:application"]
     # The watchdog runs the worker itself and restarts it when it hangs; without it the worker runs alone.
     worker = "fulfillment_watchdog" if "fulfillment_watchdog" in known else "qcluster"
-    return [Service("web", web), Service("worker", [sys.executable, MANAGE, worker])]
+    simulators = [sys.executable, "-m", "sandbox.simulators", f"--host={host}", f"--port={vendors}"]
+    simulators += ["--data", str(Path(os.environ.get("SANDBOX_VAR", ROOT / "sandbox" / "var")) / "simulators")]
+    simulators += ["--shop", f"http://127.0.0.1:{port}"]
+    return [
+        Service("simulators", simulators),
+        Service("web", web),
+        Service("worker", [sys.executable, MANAGE, worker]),
+    ]
 
 
-def welcome(host: str, port: int) -> str:
+def welcome(host: str, port: int, vendors: int) -> str:
     from .demo.users import LOGINS, PASSWORD
 
-    base = f"http://{'localhost' if host in ('127.0.0.1', '0.0.0.0') else host}:{port}"
+    machine = "localhost" if host in ("127.0.0.1", "0.0.0.0") else host
+    base = f"http://{machine}:{port}"
     width = max(len(login.email) for login in LOGINS)
     lines = [
         "",
@@ -138,6 +151,7 @@ def welcome(host: str, port: int) -> str:
         f"  What to try     {base}/sandbox/",
         f"  Orders (staff)  {base}/dashboard/orders/",
         f"  Mails sent      {base}/sandbox/mails/",
+        f"  Vendors         http://{machine}:{vendors}/  (pay, refuse, expire: you decide)",
         "",
         f"  Logins (password of all: {PASSWORD})",
         *(f"    {login.email:<{width}}  {login.what}" for login in LOGINS),
@@ -157,11 +171,13 @@ def main(argv: list[str] | None = None) -> int:
     if not options.prepare_only and not is_free(options.host, options.port):
         print(f"sandbox: port {options.port} is in use; choose another: make sandbox PORT=8001", file=sys.stderr)
         return 1
+    vendors = free_port(options.host, options.port + 1)
+    os.environ["SIMULATORS_URL"] = f"http://127.0.0.1:{vendors}"
     known = prepare()
     if options.prepare_only:
         return 0
 
-    running = services(options.host, options.port, known)
+    running = services(options.host, options.port, vendors, known)
     ended = []
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, lambda *_args: ended.append(True))
@@ -169,7 +185,7 @@ def main(argv: list[str] | None = None) -> int:
         for service in running:
             service.start()
         if wait_until_up(options.host, options.port):
-            print(welcome(options.host, options.port), flush=True)
+            print(welcome(options.host, options.port, vendors), flush=True)
         while not ended:
             for service in running:
                 service.watch()

@@ -13,6 +13,8 @@ from oscar.defaults import *  # noqa: F403
 from oscar_fulfillment.defaults import *  # noqa: F403
 
 from .databases import database
+from .sellers import SELLERS
+from .vendors import gateways
 
 HERE = Path(__file__).resolve().parent
 BASE_DIR = HERE.parent
@@ -162,10 +164,21 @@ OSCAR_FULFILLMENT = {
         "tipsa": {"BACKEND": "oscar_fulfillment.carriers.known.Known"},
         "other": {"BACKEND": "oscar_fulfillment.carriers.manual.Manual"},
     },
+    "DOCUMENTS": {
+        "default": {
+            "BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine",
+            "OPTIONS": {"templates": [HERE / "static" / "shop"]},
+        }
+    },
+    "SELLERS": SELLERS,
     "OPERATOR_EMAILS": ["operator@example.com"],
     "CHECKOUT_COUNTRIES": "sandbox.shop.stores.checkout_countries",
     "CHECKOUT_PAYMENT_METHODS": "sandbox.shop.stores.checkout_payment_methods",
 }
+
+# The vendors of ``sandbox/simulators``: adapters run against them unmodified, only their address differs.
+SIMULATORS_URL = os.environ.get("SIMULATORS_URL", "http://127.0.0.1:8001")
+OSCAR_FULFILLMENT["GATEWAYS"] = gateways(SIMULATORS_URL)
 
 Q_CLUSTER = {
     "name": "sandbox",

@@ -30,7 +30,7 @@ TARGET = 80
 
 _RULES = ["tests/unit/test_statemachine.py", "tests/unit/test_flows.py"]
 _STEPS = [
-    "tests/unit/test_heads.py", "tests/unit/test_history.py", "tests/unit/test_transitions.py", *_RULES,
+    "tests/unit/test_heads.py", "tests/unit/test_rows.py", "tests/unit/test_history.py", "tests/unit/test_transitions.py", *_RULES,
     "tests/integration/test_pipeline_edges.py", "tests/integration/test_pipeline.py",
 ]  # fmt: skip
 _QUEUE = ["tests/unit/test_outbox.py", "tests/unit/test_inbox.py", "tests/unit/test_queue.py",
@@ -44,6 +44,7 @@ MODULES = {
     "guards": _RULES,
     "core.transitions": _STEPS,
     "core.heads": _STEPS,
+    "core.rows": _STEPS,
     "core.reading": _STEPS,
     "core.history": _STEPS,
     "core.models": _STEPS,

@@ -16,6 +16,8 @@ MUST_CARRY = (
     "oscar_fulfillment/static/oscar_fulfillment/access_key.js",
     "oscar_fulfillment/templates/oscar_fulfillment/orders/page.html",
     "oscar_fulfillment/migrations/0001_initial.py",
+    "oscar_fulfillment/documents/fonts/LiberationSans-Regular.ttf",
+    "oscar_fulfillment/documents/templates/invoice.typ",
     "oscar_fulfillment/locale/pt/LC_MESSAGES/django.mo",
     "oscar_fulfillment/locale/fr/LC_MESSAGES/django.mo",
     "oscar_fulfillment/locale/ru/LC_MESSAGES/django.mo",

@@ -1,14 +1,19 @@
-"""What happens after a change is committed can no longer undo it, and must not hide it either."""
+"""The commit of a change: as few round trips as it takes, and what happens after it can no longer undo it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger("oscar_fulfillment")
+
+#: What psycopg (and psycopg2) call a connection on which no transaction has begun.
+_IDLE = 0
 
 
 def after_commit(function: Callable[..., Any], *args: Any) -> None:
@@ -25,3 +30,30 @@ def after_commit(function: Callable[..., Any], *args: Any) -> None:
             logger.exception("%s failed after the commit", getattr(function, "__qualname__", function))
 
     transaction.on_commit(hook, robust=True)
+
+
+@contextmanager
+def sole_statement(connection: BaseDatabaseWrapper) -> Iterator[None]:
+    """Let the one statement of a transaction be the transaction: BEGIN and COMMIT are round trips like any other.
+
+    Only where ``atomic()`` was entered and nothing was sent yet: where anything was (a lock, another write, a savepoint
+    of an outer transaction), or more than READ COMMITTED is asked for, the statement joins its transaction as ever.
+    The statement must be the last one.
+    """
+    driver = connection.connection
+    if (
+        connection.vendor != "postgresql"
+        or not connection.in_atomic_block
+        or connection.savepoint_ids
+        or driver is None
+        or driver.info.transaction_status != _IDLE
+        or driver.isolation_level is not None
+    ):
+        yield
+        return
+    driver.autocommit = True
+    try:
+        yield
+    finally:
+        if not driver.closed:
+            driver.autocommit = False

@@ -1,80 +1,118 @@
-"""The write of a step: compare-and-set of the heads, their history rows and the outgoing messages.
+"""The write of a step: compare-and-set of the heads, their history rows, the outgoing messages, and what else belongs
+to the step.
 
-On PostgreSQL it is one statement for any number of objects, its text made once per model, its values travelling as
-JSON: what Django's ORM spends on building three statements is more than the database spends on running them. Elsewhere
-the same in three statements.
+On PostgreSQL it is one statement for any number of objects; elsewhere the same in one statement per table.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time
-from decimal import Decimal
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
-from django.core.serializers.json import DjangoJSONEncoder
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
-from django.utils.functional import Promise
 
-from . import outbox
+from . import outbox, rows
+from .commit import sole_statement
 from .models import HistoryRow
+from .rows import Change, Row, Sql
 
 Update = tuple[Any, Mapping[str, Any], Mapping[str, Any]]
 
 
-class _Exact(json.JSONEncoder):
-    """JSON that a database reads back without loss (DjangoJSONEncoder cuts microseconds)."""
-
-    def default(self, value: Any) -> Any:
-        if isinstance(value, datetime | date | time):
-            return value.isoformat()
-        if isinstance(value, Decimal | Promise):
-            return str(value)
-        return super().default(value)
-
-
-def plain(data: Mapping[str, Any]) -> dict[str, Any]:
-    """``data`` as it will read when it comes back from the database: plain JSON types only.
-
-    Floating-point numbers become text: PostgreSQL keeps JSON numbers as decimals and may write them otherwise, and the
-    hash of the row must not depend on that.
-    """
-    if not data:
-        return {}
-    return json.loads(json.dumps(data, cls=DjangoJSONEncoder), parse_float=str)
-
-
-def write_steps(updates: Sequence[Update], rows: Sequence[Any], messages: Sequence[outbox.OutboxMessage]) -> bool:
-    """Write heads, history rows and messages in the caller's transaction.
+def write_steps(
+    updates: Sequence[Update],
+    history: Sequence[Any],
+    messages: Sequence[outbox.OutboxMessage],
+    extra: Sequence[Row] = (),
+    changes: Sequence[Change] = (),
+) -> bool:
+    """Write heads, history rows, messages, ``extra`` rows and ``changes`` of other objects in the caller's transaction.
 
     ``updates`` holds (object, guard, values): ``values`` are written where the columns still equal ``guard``. False
     when one of them did not: somebody was faster, and the caller must roll back.
     """
-    model: Any = type(updates[0][0])
-    history: Any = type(rows[0])
+    model = type(updates[0][0])
     connection = connections[router.db_for_write(model)]
-    if connection.vendor != "postgresql":
+    flat = all(rows.is_flat(connection, table) for table in {type(history[0]), *(row.model for row in extra)})
+    if flat and not any(change.instance._meta.parents for change in changes):
+        head = rows.update_sql(connection, model, _alike(updates))
+        if not _write(connection, head, len(updates), history, messages, extra, changes):
+            return False
+    else:
         if compare_and_set(model, updates) != len(updates):
             return False
-        history._default_manager.bulk_create(rows)
+        type(history[0])._default_manager.bulk_create(history)
+        rows.update(changes)
+        rows.insert(extra)
         outbox.enqueue(messages)
-        return True
-    guards, names, heads = _heads(updates)
-    parameters = [_dump(heads), _dump(_records(rows))]
+    for change in changes:
+        for name, value in change.values.items():
+            setattr(change.instance, name, value)
+    return True
+
+
+def write_first(subject: Any, row: HistoryRow, messages: Sequence[outbox.OutboxMessage]) -> None:
+    """Insert an object whose history begins with ``row``, with its messages, in the caller's transaction.
+
+    For an object that knows its key. Django's ``post_save`` is not sent.
+    """
+    model: Any = type(subject)
+    connection = connections[router.db_for_write(model)]
+    if rows.is_flat(connection, model) and rows.is_flat(connection, type(row)):
+        _write(connection, rows.insert_sql(connection, model, [_record(subject)]), 1, [row], messages)
+        subject._state.adding, subject._state.db = False, connection.alias
+    else:
+        model._default_manager.bulk_create([subject])
+        type(row)._default_manager.bulk_create([row])
+        outbox.enqueue(messages)
+
+
+def _write(
+    connection: BaseDatabaseWrapper,
+    head: Sql,
+    count: int,
+    history: Sequence[HistoryRow],
+    messages: Sequence[outbox.OutboxMessage],
+    extra: Sequence[Row] = (),
+    changes: Sequence[Change] = (),
+) -> bool:
+    """One statement: ``head``, and if it moves ``count`` rows all the rest."""
+    table = type(history[0])
+    quote, meta = connection.ops.quote_name, cast(Any, table)._meta
+    key, subject = quote(meta.pk.column), quote(meta.get_field(table.subject_field).column)
+    # Whoever was too late must be told so, not stumble over a unique constraint, and has written nothing else.
+    won = f"(SELECT count(*) FROM moved) = {count}"  # noqa: S608
     queued = outbox.records(messages)
+    parts: dict[str, Sql] = {"moved": head}
+    parts["written"] = rows.insert_sql(connection, table, [_record(row) for row in history], won)
     if queued:
-        parameters.append(_dump(queued))
-    sql = _write_sql(connection.alias, model, guards, names, history, outbox.PUMP.model if queued else None)
-    with connection.cursor() as cursor:
-        cursor.execute(sql, parameters)
+        parts["queued"] = rows.insert_sql(connection, outbox.PUMP.model, queued, won)
+    for number, group in enumerate(_by_columns(changes)):
+        values: list[Update] = [(change.instance.pk, {}, change.values) for change in group]
+        parts[f"changed{number}"] = rows.update_sql(connection, type(group[0].instance), values, won)
+    for number, (other, added) in enumerate(rows.by_model(extra)):
+        parts[f"added{number}"] = rows.insert_sql(connection, other, rows.completed(other, added), won)
+    tails = {
+        "moved": "RETURNING 1",
+        "written": f"RETURNING {subject} AS subject, {quote('sequence')} AS sequence, {key} AS pk",
+        "queued": "ON CONFLICT DO NOTHING RETURNING 1",
+    }
+    text = ", ".join(f"{name} AS ({sql} {tails.get(name, '')})" for name, (sql, _parameters) in parts.items())
+    text = (
+        f"WITH {text} SELECT (SELECT count(*) FROM moved), "  # noqa: S608
+        f"{'(SELECT count(*) FROM queued)' if queued else '0'}, "
+        "(SELECT json_agg(json_build_array(subject, sequence, pk))::text FROM written)"
+    )
+    with sole_statement(connection), connection.cursor() as cursor:
+        cursor.execute(text, [value for _sql, values in parts.values() for value in values])
         moved, new, keys = cursor.fetchone()
-    if moved != len(updates):
+    if moved != count:
         return False
     by_place = {(subject, sequence): pk for subject, sequence, pk in json.loads(keys)}
-    for row in rows:
+    for row in history:
         row.pk = by_place[getattr(row, f"{row.subject_field}_id"), row.sequence]
         row._state.adding, row._state.db = False, connection.alias
     outbox.enqueued(len(queued), new)
@@ -90,125 +128,47 @@ def compare_and_set(model: type[models.Model], updates: Sequence[Update]) -> int
         subject, guard, values = updates[0]
         return model._default_manager.filter(pk=subject.pk, **guard).update(**values)
     connection = connections[router.db_for_write(model)]
-    guards, names, heads = _heads(updates, connection)
     with connection.cursor() as cursor:
-        cursor.execute(_update_sql(connection.alias, model, guards, names), [_dump(heads)])
+        cursor.execute(*rows.update_sql(connection, model, _alike(updates)))
         return cursor.rowcount
 
 
-def _dump(rows: Any) -> str:
-    return json.dumps(rows, cls=_Exact)
-
-
-def _heads(
-    updates: Sequence[Update], connection: BaseDatabaseWrapper | None = None
-) -> tuple[tuple[str, ...], tuple[str, ...], list[dict[str, Any]]]:
-    """Which columns are compared and written, and their values per object.
+def _alike(updates: Sequence[Update]) -> list[Update]:
+    """The updates as (key, guard, values), all naming the same columns.
 
     A column that one object leaves alone keeps what was read: the guard on the version covers it.
     """
-    guards = tuple(sorted({name for _subject, guard, _values in updates for name in guard}))
-    names = tuple(sorted({name for _subject, _guard, values in updates for name in values}))
-    fields = {name: updates[0][0]._meta.get_field(name) for name in (*guards, *names)}
+    guards = sorted({name for _subject, guard, _values in updates for name in guard})
+    names = sorted({name for _subject, _guard, values in updates for name in values})
+    meta = type(updates[0][0])._meta
+    attributes = {name: meta.get_field(name).attname for name in (*guards, *names)}
 
     def value(name: str, given: Mapping[str, Any], subject: Any) -> Any:
-        found = given[name] if name in given else getattr(subject, fields[name].attname)
-        found = found.pk if isinstance(found, models.Model) else found
-        if connection is not None and connection.vendor == "sqlite":  # which keeps times and decimals as text
-            return fields[name].get_db_prep_save(found, connection)
-        return found
+        found = given[name] if name in given else getattr(subject, attributes[name])
+        return found.pk if isinstance(found, models.Model) else found
 
-    heads = [
-        {"pk": subject.pk}
-        | {f"g_{name}": value(name, guard, subject) for name in guards}
-        | {f"v_{name}": value(name, values, subject) for name in names}
+    return [
+        (
+            subject.pk,
+            {name: value(name, guard, subject) for name in guards},
+            {name: value(name, values, subject) for name in names},
+        )
         for subject, guard, values in updates
     ]
-    return guards, names, heads
 
 
-def _records(rows: Sequence[Any]) -> list[dict[str, Any]]:
-    columns = [(field.column, field.attname) for field in rows[0]._meta.concrete_fields if not field.primary_key]
-    return [{column: getattr(row, attname) for column, attname in columns} for row in rows]
+def _by_columns(changes: Sequence[Change]) -> list[list[Change]]:
+    """The changes in groups of one table and the same columns."""
+    groups: dict[Any, list[Change]] = {}
+    for change in changes:
+        groups.setdefault((type(change.instance), *change.values), []).append(change)
+    return list(groups.values())
 
 
-def _type(field: Any, connection: BaseDatabaseWrapper) -> str:
-    return field.rel_db_type(connection) if field.primary_key and field.remote_field else field.db_type(connection)
-
-
-@cache
-def _update_sql(alias: str, model: type[models.Model], guards: tuple[str, ...], names: tuple[str, ...]) -> str:
-    """UPDATE from one JSON parameter. Only quoted names of our own models are put into the text."""
-    connection = connections[alias]
-    meta: Any = model._meta
-    quote = connection.ops.quote_name
-    columns: list[tuple[str, Any]] = [("pk", meta.pk)]
-    columns += [(f"g_{name}", meta.get_field(name)) for name in guards]
-    columns += [(f"v_{name}", meta.get_field(name)) for name in names]
-    sets = ", ".join(f"{quote(meta.get_field(n).column)} = src.{quote('v_' + n)}" for n in names)
-    where = " AND ".join(
-        [f"t.{quote(meta.pk.column)} = src.{quote('pk')}"]
-        + [f"t.{quote(meta.get_field(n).column)} = src.{quote('g_' + n)}" for n in guards]
-    )
-    if connection.vendor == "postgresql":
-        kinds = ", ".join(f"{quote(name)} {_type(field, connection)}" for name, field in columns)
-        source = f"json_to_recordset(%s::json) AS src({kinds})"
-    else:
-        picks = ", ".join(f"json_extract(value, '$.{name}') AS {quote(name)}" for name, _field in columns)
-        source = f"(SELECT {picks} FROM json_each(%s)) AS src"  # noqa: S608
-    return f"UPDATE {quote(meta.db_table)} AS t SET {sets} FROM {source} WHERE {where}"  # noqa: S608
+def _record(row: models.Model) -> dict[str, Any]:
+    return {name: getattr(row, name) for name in _attributes(type(row))}
 
 
 @cache
-def _write_sql(
-    alias: str,
-    model: type[models.Model],
-    guards: tuple[str, ...],
-    names: tuple[str, ...],
-    history: type[HistoryRow],
-    messages: type[models.Model] | None,
-) -> str:
-    quote = connections[alias].ops.quote_name
-    of: Any = history._meta
-    key: Any = model._meta.pk
-    subject = quote(of.get_field(history.subject_field).column)
-    # The history joins what was moved: whoever was too late must be told so, not stumble over a unique constraint.
-    return (
-        f"WITH moved AS ({_update_sql(alias, model, guards, names)} "  # noqa: S608
-        f"RETURNING t.{quote(key.column)} AS pk), "
-        f"written AS ({_insert_sql(alias, history, f'JOIN moved ON moved.pk = new.{subject}')} "
-        f"RETURNING {subject} AS subject, {quote('sequence')} AS sequence, {quote(of.pk.column)} AS pk)"
-        + (f", queued AS ({_insert_sql(alias, messages)} ON CONFLICT DO NOTHING RETURNING 1)" if messages else "")
-        + f" SELECT (SELECT count(*) FROM moved), {'(SELECT count(*) FROM queued)' if messages else '0'}, "  # noqa: S608
-        + "(SELECT json_agg(json_build_array(subject, sequence, pk))::text FROM written)"
-    )
-
-
-@cache
-def _insert_sql(alias: str, model: type[models.Model], join: str = "") -> str:
-    """INSERT of any number of rows from one JSON parameter (PostgreSQL)."""
-    connection = connections[alias]
-    quote: Any = connection.ops.quote_name
-    fields: list[Any] = [field for field in model._meta.concrete_fields if not field.primary_key]
-    columns = ", ".join(quote(field.column) for field in fields)
-    kinds = ", ".join(f"{quote(field.column)} {_type(field, connection)}" for field in fields)
-    picks = ", ".join(f"new.{quote(field.column)}" for field in fields)
-    return (
-        f"INSERT INTO {quote(model._meta.db_table)} ({columns}) SELECT {picks} "  # noqa: S608
-        f"FROM json_to_recordset(%s::json) AS new({kinds}) {join}"
-    )
-
-
-def insert(objects: Sequence[models.Model]) -> None:
-    """Insert plain rows without asking for their keys: ``bulk_create`` for a hot path."""
-    if not objects:
-        return
-    model = type(objects[0])
-    connection = connections[router.db_for_write(model)]
-    if connection.vendor != "postgresql" or model._meta.parents:
-        model._default_manager.bulk_create(objects)
-        return
-    fields = [field for field in model._meta.concrete_fields if not field.primary_key]
-    rows = [{field.column: field.get_prep_value(field.pre_save(row, True)) for field in fields} for row in objects]
-    with connection.cursor() as cursor:
-        cursor.execute(_insert_sql(connection.alias, model), [_dump(rows)])
+def _attributes(model: type[models.Model]) -> tuple[str, ...]:
+    return tuple(field.attname for field in model._meta.concrete_fields if not isinstance(field, models.AutoField))

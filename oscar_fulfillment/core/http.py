@@ -46,7 +46,7 @@ class Answer:
         """The body as JSON. :class:`AdapterUnanswered` when it is none: the request may have been done."""
         try:
             return json.loads(self.body, parse_float=str)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise AdapterUnanswered("the answer is not JSON") from error
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -30,6 +30,7 @@ from django.utils import timezone
 from . import circuit, queue
 from .leases import Words, insert_new
 from .pump import Handler, Lane, Pump
+from .rows import completed
 
 logger = logging.getLogger("oscar_fulfillment.messages")
 
@@ -110,24 +111,24 @@ def enqueue(messages: Iterable[OutboxMessage], order_id: int | None = None) -> i
     return new
 
 
-def records(messages: Iterable[OutboxMessage]) -> list[dict[str, Any]]:
-    """The messages as rows, column by column, for :mod:`core.heads`, which writes them with the step they belong to."""
+def records(messages: Sequence[OutboxMessage]) -> list[dict[str, Any]]:
+    """The messages as rows, for :mod:`core.heads`, which writes them with the step they belong to."""
     now = timezone.now()
-    fields: list[Any] = [field for field in PUMP.model._meta.concrete_fields if not field.primary_key]
-    usual = {field.column: field.get_default() for field in fields if not callable(field.default)}
-    return [
-        usual
-        | {
-            "destination": message.destination,
-            "kind": message.kind,
-            "key": message.key,
-            "payload": message.payload,
-            "order_id": message.order_id,
-            "created_at": now,
-            "next_attempt_at": now + timedelta(seconds=message.delay),
-        }
-        for message in messages
-    ]
+    return completed(
+        PUMP.model,
+        [
+            {
+                "destination": message.destination,
+                "kind": message.kind,
+                "key": message.key,
+                "payload": message.payload,
+                "order_id": message.order_id,
+                "created_at": now,
+                "next_attempt_at": now + timedelta(seconds=message.delay) if message.delay else now,
+            }
+            for message in messages
+        ],
+    )
 
 
 def enqueued(asked: int, new: int) -> None:

@@ -14,27 +14,31 @@ from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
 
-def read(model: type[models.Model], related: tuple[str, ...], pks: Sequence[Any], *, lock: bool) -> list[Any]:
-    """The objects of these keys, sorted by key, with the objects they point to by the foreign keys ``related``.
+def read(
+    model: type[models.Model], related: tuple[str, ...], keys: Sequence[Any], *, lock: bool = False, by: str = "pk"
+) -> list[Any]:
+    """The objects of these keys, sorted by primary key, with the objects they point to by the foreign keys ``related``.
 
-    ``lock`` holds the rows of ``model`` (not those of the others) to the end of the transaction.
+    ``lock`` holds the rows of ``model`` (not those of the others) to the end of the transaction. ``by``: another unique
+    column to find them by.
     """
     connection = connections[router.db_for_write(model)]
     if connection.vendor != "postgresql" or not _is_plain(model, related):
-        return _by_orm(model, related, pks, lock)
-    single = len(pks) == 1
-    sql, parts = _select(connection.alias, model, related, single, lock)
+        return _by_orm(model, related, keys, lock, by)
+    single = len(keys) == 1
+    sql, parts = _select(connection.alias, model, related, single, lock, by)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [pks[0] if single else list(pks)])
-        return [_build(connection, parts, row) for row in cursor.fetchall()]
+        cursor.execute(sql, [keys[0] if single else list(keys)])
+        shared: dict[Any, Any] = {}
+        return [_build(connection, parts, row, shared) for row in cursor.fetchall()]
 
 
-def _by_orm(model: type[models.Model], related: tuple[str, ...], pks: Sequence[Any], lock: bool) -> list[Any]:
+def _by_orm(model: type[models.Model], related: tuple[str, ...], keys: Sequence[Any], lock: bool, by: str) -> list[Any]:
     # The writer's database: a replica may lag behind the version that the step compares.
     rows = model._default_manager.using(router.db_for_write(model)).select_related(*related)
     if lock:
         rows = rows.select_for_update(of=("self",))
-    return list(rows.filter(pk__in=pks).order_by("pk"))
+    return list(rows.filter(**{f"{by}__in": keys}).order_by("pk"))
 
 
 @cache
@@ -46,8 +50,8 @@ def _is_plain(model: type[models.Model], related: tuple[str, ...]) -> bool:
 
 @cache
 def _select(
-    alias: str, model: type[models.Model], related: tuple[str, ...], single: bool, lock: bool
-) -> tuple[str, list[tuple[str, Any, list[str], list[tuple[int, Any, Any]], int]]]:
+    alias: str, model: type[models.Model], related: tuple[str, ...], single: bool, lock: bool, by: str
+) -> tuple[str, list[tuple[Any, Any, list[str], list[tuple[int, Any, Any]], int]]]:
     connection = connections[alias]
     quote = connection.ops.quote_name
     pk: Any = model._meta.pk
@@ -63,31 +67,38 @@ def _select(
             for place, column in enumerate(columns)
             for converter in column.get_db_converters(connection)
         ]
-        parts.append((name, target, [column.attname for column in columns], converters, position))
+        parts.append((field, target, [column.attname for column in columns], converters, position))
         position += len(columns)
         if name:
             joins.append(
                 f"LEFT JOIN {quote(target._meta.db_table)} AS {table} "
                 f"ON t0.{quote(field.column)} = {table}.{quote(field.target_field.column)}"
             )
-    key = quote(pk.column)
+    column: Any = pk if by == "pk" else model._meta.get_field(by)
+    wanted = "%s" if single else f"ANY(%s) ORDER BY t0.{quote(pk.column)}"
     sql = (
         f"SELECT {', '.join(picks)} FROM {quote(model._meta.db_table)} AS t0 {' '.join(joins)} "  # noqa: S608
-        f"WHERE t0.{key} = {'%s' if single else f'ANY(%s) ORDER BY t0.{key}'}{' FOR UPDATE OF t0' if lock else ''}"
+        f"WHERE t0.{quote(column.column)} = {wanted}{' FOR UPDATE OF t0' if lock else ''}"
     )
     return sql, parts
 
 
-def _build(connection: BaseDatabaseWrapper, parts: Any, row: Any) -> Any:
+def _build(connection: BaseDatabaseWrapper, parts: Any, row: Any, shared: dict[Any, Any]) -> Any:
+    """``shared``: the objects that others of this read point to already (a payment method stands beside many)."""
     built: Any = None
-    for name, target, attributes, converters, start in parts:
-        values = list(row[start : start + len(attributes)])
-        for place, converter, column in converters:
-            values[place] = converter(values[place], column, connection)
-        if not name:
-            built = target.from_db(connection.alias, attributes, values)
+    for field, target, attributes, converters, start in parts:
+        pointer = getattr(built, field.attname) if field else None
+        found = shared.get((target, pointer))
+        if found is None and (field is None or pointer is not None):
+            values = list(row[start : start + len(attributes)])
+            for place, converter, column in converters:
+                values[place] = converter(values[place], column, connection)
+            found = target.from_db(connection.alias, attributes, values)
+        if field is None:
+            built = found
             continue
-        field = built._meta.get_field(name)
-        found = target.from_db(connection.alias, attributes, values) if getattr(built, field.attname) else None
-        setattr(built, name, found) if found is not None else built._state.fields_cache.__setitem__(name, None)
+        shared[target, pointer] = found
+        built._state.fields_cache[field.name] = found
+        if field.one_to_one and found is not None:
+            found._state.fields_cache[field.remote_field.cache_name] = built
     return built

@@ -1,6 +1,6 @@
 """The one door: every change of a status goes through :func:`apply` (one object) or :func:`apply_many` (a batch).
 
-In one transaction: read (locked where stock or money moves), ask version, state, guards and vetoes, let the service
+Read (locked where stock or money moves); in one transaction ask version, state, guards and vetoes, let the service
 write what belongs to the step (its *effect*), compare-and-set the head of the object, append the history row, write
 the outgoing messages. After the commit the signals are sent. Nothing here calls the network.
 
@@ -18,7 +18,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, models, transaction
+from django.db import IntegrityError, models, router, transaction
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
@@ -28,6 +28,7 @@ from .commit import after_commit
 from .exceptions import FulfillmentError, StaleVersion, TransitionNotAllowed
 from .locks import lock_rows
 from .models import HistoryRow
+from .rows import Change, Row, plain
 from .statemachine import Reason, StateMachine, Transition
 
 
@@ -76,6 +77,10 @@ class Step:
     #: other columns of the object, written with the compare-and-set.
     fields: dict[str, Any] = field(default_factory=dict)
     messages: list[outbox.OutboxMessage] = field(default_factory=list)
+    #: rows of other tables and changes of other objects, written in the same statement: an effect that only adds here
+    #: costs no statement of its own.
+    rows: list[Row] = field(default_factory=list)
+    updates: list[Change] = field(default_factory=list)
     reasons: list[Reason] = field(default_factory=list)
     changes: list[Any] = field(default_factory=list)
     replayed: bool = False
@@ -141,27 +146,31 @@ def apply(
     effect: Effect | None = None,
     context: dict[str, Any] | None = None,
     lock: bool = False,
+    subject: Any = None,
 ) -> Step:
     """Move one object, or say why not.
 
-    ``key`` makes the call idempotent, ``expected_version`` refuses it when somebody else was faster.
+    ``key`` makes the call idempotent, ``expected_version`` refuses it when somebody else was faster. ``subject`` is the
+    object if the caller has just read it with ``select_related``: it need not be read again, since the write compares.
     Raises :class:`TransitionNotAllowed` (with reasons), :class:`StaleVersion`, or the model's ``DoesNotExist``.
     """
     key = _storable(key)
     beaten = False
     while True:
         try:
-            with transaction.atomic():
+            # Without a lock the read may stay outside: the transaction is then the one statement of the write.
+            found = None if lock else [subject] if subject is not None else _read(aggregate, [pk], lock=False)
+            with transaction.atomic(using=router.db_for_write(aggregate.model)):
                 if beaten:
                     # Wait first, then read: what is read beside a row that has to be waited for is as it was before.
                     lock_rows(aggregate.model._default_manager.filter(pk=pk))
-                steps = _run(
-                    aggregate, [pk], moves, actor, reason, data, {pk: key}, expected_version, effect, context, lock
-                )
-                if not steps:
+                found = _read(aggregate, [pk], lock=True) if found is None else found
+                if not found:
                     raise aggregate.model.DoesNotExist(  # type: ignore[attr-defined]
                         f"no {aggregate.model.__name__} {pk}"
                     )
+                steps = _begin(found, moves, actor, reason, data, {pk: key}, context)
+                _run(aggregate, steps, expected_version, effect)
                 if steps[0].reasons:
                     raise TransitionNotAllowed(steps[0].reasons)
                 return steps[0]
@@ -202,31 +211,34 @@ def apply_many(
     """
     wanted = list(dict.fromkeys(pks))
     keys = dict.fromkeys(wanted, _storable(key))
-    with transaction.atomic():
-        return _run(aggregate, wanted, moves, actor, reason, data, keys, None, effect, context, True, batch=True)
+    with transaction.atomic(using=router.db_for_write(aggregate.model)):
+        steps = _begin(_read(aggregate, wanted, lock=True), moves, actor, reason, data, keys, context)
+        _mark_replays(aggregate, steps)
+        _run(aggregate, steps, None, effect)
+        return steps
 
 
-def _run(
-    aggregate: Aggregate,
-    pks: list[Any],
+def _read(aggregate: Aggregate, pks: Sequence[Any], *, lock: bool) -> list[Any]:
+    return reading.read(aggregate.model, aggregate.select_related, pks, lock=lock)
+
+
+def _begin(
+    subjects: Iterable[Any],
     moves: Sequence[Move],
     actor: Actor,
     reason: str,
     data: dict[str, Any] | None,
     keys: Mapping[Any, str],
-    expected_version: int | None,
-    effect: Effect | None,
     context: dict[str, Any] | None,
-    lock: bool,
-    batch: bool = False,
 ) -> list[Step]:
     now = timezone.now()
-    steps = [
+    return [
         Step(subject, moves, actor, now, dict(context or {}), reason, keys[subject.pk], dict(data or {}))
-        for subject in reading.read(aggregate.model, aggregate.select_related, pks, lock=lock)
+        for subject in subjects
     ]
-    if batch:
-        _mark_replays(aggregate, steps)
+
+
+def _run(aggregate: Aggregate, steps: Sequence[Step], expected_version: int | None, effect: Effect | None) -> None:
     open_steps = []
     for step in steps:
         if step.replayed or step.reasons:
@@ -244,7 +256,6 @@ def _run(
             _check_targets(step)
         aggregate.follow(open_steps)
         _write(aggregate, open_steps)
-    return steps
 
 
 def _check_version(aggregate: Aggregate, subject: Any, expected: int) -> None:
@@ -292,7 +303,7 @@ def _check_targets(step: Step) -> None:
 
 def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
     history = aggregate.history
-    rows, updates, messages = [], [], []
+    updates = []
     for step in steps:
         subject, previous, version = step.subject, step.subject.history_hash, step.subject.version
         guard = {"version": version}
@@ -313,18 +324,22 @@ def _write(aggregate: Aggregate, steps: Sequence[Step]) -> None:
                 actor_kind=step.actor.kind,
                 actor_label=step.actor.label,
                 reason=step.reason,
-                data=heads.plain(step.data) if position == 0 else {},
+                data=plain(step.data) if position == 0 else {},
                 idempotency_key=step.key if position == 0 else "",
                 created_at=step.now,
             )
             row.hash = previous = row.compute_hash(previous)
             step.changes.append(row)
-        rows += step.changes
         values = {f"{machine}_status": state for machine, state in step.targets.items()} | step.fields
         values |= {"version": version, "history_hash": previous}
         updates.append((subject, guard, values))
-        messages += step.messages
-    if not heads.write_steps(updates, rows, messages):
+    if not heads.write_steps(
+        updates,
+        [row for step in steps for row in step.changes],
+        [message for step in steps for message in step.messages],
+        [row for step in steps for row in step.rows],
+        [change for step in steps for change in step.updates],
+    ):
         raise _LostRace(_last_change(aggregate, steps[0].subject) if len(steps) == 1 else None)
     for step, (subject, _guard, values) in zip(steps, updates, strict=True):
         for name, value in values.items():

@@ -88,6 +88,7 @@ class Buyer:
     country: str = ""  # ISO 3166-1 alpha-2
     language: str = ""
     line1: str = ""
+    district: str = ""  # bairro, which Brazilian boletos must name
     city: str = ""
     state: str = ""
     postcode: str = ""

@@ -205,7 +205,9 @@ class DatatransGateway(Gateway):
         self._post(f"/v1/transactions/{segment(now.external_id)}/cancel", {"refno": now.reference}, key)
         return self._afterwards(now)
 
-    def refund(self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "") -> RemoteRefund:
+    def refund(
+        self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "", items: Sequence[Item] = ()
+    ) -> RemoteRefund:
         """Credit. ``payment`` must be the view from before the first try (see the module)."""
         document = self._document(payment.external_id)
         now = self._payment(document)

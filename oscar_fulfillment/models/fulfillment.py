@@ -40,6 +40,8 @@ class OrderFulfillment(Tracked):
     completes_unpaid = models.BooleanField(_("Completed without the money"), default=False, db_default=False)
     # The provider has the money and did not pay it out yet.
     awaits_payout = models.BooleanField(_("Waits for the payout"), default=False, db_default=False)
+    # Some money of it is in the ledger: an approval by hand books only the rest.
+    has_money = models.BooleanField(default=False, db_default=False, editable=False)
     hold_count = models.PositiveSmallIntegerField(_("Open holds"), default=0)
     # Units that were short at release and still wait for goods.
     has_backorder = models.BooleanField(_("Waits for goods"), default=False)
@@ -47,7 +49,7 @@ class OrderFulfillment(Tracked):
     problem = models.CharField(_("Problem"), max_length=32, blank=True)
     language = models.CharField(_("Language"), max_length=10, blank=True)
     placed_at = models.DateTimeField(_("Placed"))
-    number = models.CharField(_("Order number"), max_length=128, unique=True)
+    number = models.CharField(_("Order number"), max_length=128)  # unique, see the constraint
     currency = models.CharField(_("Currency"), max_length=12, default="", db_default="", blank=True)
     customer_name = models.CharField(_("Customer"), max_length=255, blank=True)
     email = models.CharField(_("E-mail"), max_length=254, blank=True)
@@ -106,15 +108,26 @@ class OrderFulfillment(Tracked):
                 name="fulfillment_deferred",
                 condition=models.Q(ships_before_payment=True, payment_status="awaiting_payment"),
             ),
+            # Sent in part, and nothing of the rest waits for goods: of these there are few, of the others many.
+            models.Index(
+                fields=["-placed_at", "-order"],
+                name="fulfillment_rest",
+                condition=models.Q(shipping_status="partially_dispatched", has_backorder=False, hold_count=0),
+            ),
             models.Index(
                 fields=["-placed_at", "-order"], name="fulfillment_payout", condition=models.Q(awaits_payout=True)
             ),
             models.Index(fields=["-placed_at", "-order"], name="fulfillment_problem", condition=~models.Q(problem="")),
+            # Every step writes each of these indexes anew: what one can serve is not given two.
             # Prefixes: with these classes PostgreSQL uses one index for "equals" and for "begins with", in any locale.
             models.Index(fields=["email"], name="fulfillment_email", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["tax_id"], name="fulfillment_tax_id", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["search_name"], name="fulfillment_name", opclasses=["varchar_pattern_ops"]),
             models.Index(fields=["search_surname"], name="fulfillment_surname", opclasses=["varchar_pattern_ops"]),
+        ]
+        constraints = [
+            # Not ``unique=True``, which would make a second index for prefixes.
+            models.UniqueConstraint(fields=["number"], name="fulfillment_number", opclasses=["varchar_pattern_ops"]),
         ]
 
     def __str__(self) -> str:

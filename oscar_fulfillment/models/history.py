@@ -11,7 +11,8 @@ from .fulfillment import OrderFulfillment
 class StatusChange(HistoryRow):
     """One row of an order's history; see :class:`~oscar_fulfillment.core.models.HistoryRow`."""
 
-    fulfillment = models.ForeignKey(OrderFulfillment, on_delete=models.CASCADE, related_name="history")
+    # No index of its own: the unique constraint on the sequence begins with it.
+    fulfillment = models.ForeignKey(OrderFulfillment, on_delete=models.CASCADE, related_name="history", db_index=False)
 
     subject_field = "fulfillment"
 

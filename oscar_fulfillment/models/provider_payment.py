@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from decimal import Decimal
+from typing import Any
 
 from django.conf import settings
 from django.db import models
@@ -12,7 +13,9 @@ from django.utils.translation import gettext_lazy as _
 from .fulfillment import OrderFulfillment
 from .payment import PaymentMethod
 
-_SUM = {"max_digits": 12, "decimal_places": 2, "default": Decimal(0)}
+
+def _money(label: Any = None) -> models.DecimalField:
+    return models.DecimalField(label, max_digits=12, decimal_places=2, default=Decimal(0))
 
 
 class ProviderPayment(models.Model):
@@ -33,10 +36,10 @@ class ProviderPayment(models.Model):
     reason = models.CharField(_("Provider's words"), max_length=255, blank=True, default="")
     is_hold = models.BooleanField(_("Held first"), default=False)
     currency = models.CharField(_("Currency"), max_length=12)
-    amount = models.DecimalField(_("Amount"), **_SUM)
-    authorized = models.DecimalField(_("Held"), **_SUM)
-    captured = models.DecimalField(_("Captured"), **_SUM)
-    refunded = models.DecimalField(_("Refunded"), **_SUM)
+    amount = _money(_("Amount"))
+    authorized = _money(_("Held"))
+    captured = _money(_("Captured"))
+    refunded = _money(_("Refunded"))
     redirect_url = models.TextField(blank=True, default="")
     instructions = models.JSONField(default=dict, blank=True)
     expires_at = models.DateTimeField(_("To be paid until"), null=True, blank=True)
@@ -97,13 +100,13 @@ class PaymentOperation(models.Model):
     payment = models.ForeignKey(ProviderPayment, on_delete=models.CASCADE, related_name="operations")
     kind = models.CharField(_("What"), max_length=16)
     key = models.CharField(max_length=64, unique=True)
-    amount = models.DecimalField(_("Amount"), **_SUM)
+    amount = _money(_("Amount"))
     status = models.CharField(_("State"), max_length=16, default=REQUESTED)
     reason = models.TextField(_("Why"), blank=True, default="")
     error = models.CharField(_("What went wrong"), max_length=500, blank=True, default="")
     external_id = models.CharField(max_length=128, blank=True, default="")
     # What the provider had captured or refunded before: how a lost answer is recognised.
-    before = models.DecimalField(**_SUM)
+    before = _money()
     actor = models.ForeignKey(settings.AUTH_USER_MODEL, null=True, on_delete=models.SET_NULL, related_name="+")
     actor_kind = models.CharField(max_length=16)
     actor_label = models.CharField(max_length=150)

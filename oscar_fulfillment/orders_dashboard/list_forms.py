@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Mapping, Sequence
+from copy import deepcopy
+from functools import cached_property, lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
@@ -24,6 +26,23 @@ PLACE_KEYS = frozenset({"after", "before", "last", "view", "response_format"})
 NEWEST, OLDEST = "newest", "oldest"
 _DAMAGED = _("This link to a page of the list is damaged. Start at the first page.")
 _DAYS = [MinValueValidator(datetime.date(1970, 1, 2)), MaxValueValidator(datetime.date(9998, 12, 31))]
+
+
+class _Shared(dict[str, forms.Field]):
+    """Fields that all forms of the process share: nothing in them depends on the request. Django copies each of them
+    for each form, which takes longer than reading the query string.
+    """
+
+    def __deepcopy__(self, memo: Any) -> _Shared:
+        return _Shared(self)
+
+
+@lru_cache(maxsize=64)
+def _choice(declared: forms.Field, choices: tuple[tuple[str, Any], ...]) -> forms.Field:
+    """The declared field with these choices, the same for all forms too."""
+    field = deepcopy(declared)
+    field.choices = list(choices)  # type: ignore[attr-defined]
+    return field
 
 
 class FilterForm(forms.Form):
@@ -74,10 +93,13 @@ class FilterForm(forms.Form):
         self.queues = queues
         self.hits = hits or Hits()
         self.methods = {method.code: method for method in methods}
-        self.fields["payment"].choices = order_selectors.status_choices("payment")  # type: ignore[attr-defined]
-        self.fields["shipping"].choices = order_selectors.status_choices("shipping")  # type: ignore[attr-defined]
-        self.fields["method"].choices = [(method.code, method.name) for method in methods]  # type: ignore[attr-defined]
-        self.fields["flow"].choices = order_selectors.flow_choices()  # type: ignore[attr-defined]
+        offered = {
+            "payment": order_selectors.status_choices("payment"),
+            "shipping": order_selectors.status_choices("shipping"),
+            "method": tuple((method.code, method.name) for method in methods),
+            "flow": order_selectors.flow_choices(),
+        }
+        self.fields |= {key: _choice(self.fields[key], choices) for key, choices in offered.items()}
 
     def clean_queue(self) -> str:
         value = self.cleaned_data["queue"] or ALL
@@ -170,7 +192,7 @@ class FilterForm(forms.Form):
         if data["order_number"]:
             yield [Q(number__startswith=text) for text in {data["order_number"], data["order_number"].upper()}]
         if data["name"]:
-            yield name(data["name"])
+            yield name(data["name"], self.hits)
         if data["partner_sku"]:
             yield sku(data["partner_sku"], self.hits)
         if data["upc"]:
@@ -190,6 +212,10 @@ class FilterForm(forms.Form):
 
     def pairs(self) -> list[tuple[str, str]]:
         """What is asked for as (key, value) pairs, without the place in the list: for links and saved views."""
+        return self._pairs
+
+    @cached_property
+    def _pairs(self) -> list[tuple[str, str]]:
         found = []
         for key in self.fields:
             if key in PLACE_KEYS or self._default(key):
@@ -230,6 +256,9 @@ class FilterForm(forms.Form):
         elif key in self.OSCAR_FILTERS or key.startswith("date_"):
             return describe(key)
         return f"{self.fields[key].label}: {value}"
+
+
+FilterForm.base_fields = _Shared(FilterForm.base_fields)
 
 
 def _midnight(day: datetime.date) -> datetime.datetime:

@@ -31,7 +31,7 @@ class OrderList:
 
     @cached_property
     def offer(self) -> Offer:
-        typed = {text for key in ("q", "partner_sku") if (text := self.params.get(key, ""))}
+        typed = {text for key in ("q", "name", "partner_sku") if (text := self.params.get(key, ""))}
         number = (self.params.get("order_number") or self.params.get("q") or "") if self._jump else ""
         return read_offer(self.user, sorted(typed), number=number)
 

@@ -11,6 +11,8 @@ from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
+from django.utils.functional import SimpleLazyObject
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
@@ -19,11 +21,13 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
-from oscar_fulfillment.selectors.queues import queue_counts
+from oscar_fulfillment.selectors.queues import ALL, counts_to_read, queue_start
 from oscar_fulfillment.selectors.scans import capped_counts, count_part, read_page
+from oscar_fulfillment.selectors.search import MAX_QUERY
 from oscar_fulfillment.services import bulk, oscar_bridge
 
 from .export_views import export_response
+from .list_forms import PLACE_KEYS
 from .list_reading import OrderList
 from .list_rows import count_text, present_rows
 
@@ -65,42 +69,60 @@ class FulfillmentOrderListMixin:
         queue = found.queues[form.queue_name if is_valid else "all"]
         narrowed = is_valid and any(key not in ("queue", "sort") for key, _value in form.pairs())
         data = form.cleaned_data
+        shown_errors = [*errors, *found.errors]
+        actions = [action for action in bulk.ACTIONS.values() if user_may(request.user, action.name)]
+        offered = [(alias, carriers.get(alias).name) for alias in carriers]
+        may_export = user_may(request.user, "export")
+        url = reverse("dashboard:order-list")
         context: dict[str, Any] = {
             "form": form,
-            "filters": self._filter_values(),
-            "errors": [*errors, *found.errors],
+            "search_text": request.GET.get("q", "")[:MAX_QUERY],
+            "filters": SimpleLazyObject(self._filter_values),
+            "errors": shown_errors,
+            "has_errors": bool(shown_errors),
             "queue": queue,
             "is_narrowed": narrowed,
             "saved_views": found.offer.views,
             "current_view": request.GET.get("view", ""),
             "may_share": user_may(request.user, "share_view"),
-            "may_export": user_may(request.user, "export"),
+            "may_export": may_export,
             "query": form.query() if is_valid else "",
             "chips": form.chips(self._describe) if is_valid else [],
-            "bulk_actions": [action for action in bulk.ACTIONS.values() if user_may(request.user, action.name)],
-            "carriers": [(alias, carriers.get(alias).name) for alias in carriers],
+            "bulk_actions": actions,
+            "carriers": offered,
+            "list_url": url,
+            # What the long pieces of the page depend on: they are kept.
+            "filters_key": self._filters_key(),
+            "bulk_key": (*(action.name for action in actions), may_export, *offered),
             "key": new_key(),
             "rows": [],
         }
         cap = settings.CAPPED_COUNT
-        wanted = queue_counts(found.offer.manual_methods, found.base, cap)
-        if narrowed:
-            wanted = [*wanted, count_part(_HERE, found.queries, cap)]
-        counts = capped_counts(wanted)
+        methods, size = found.offer.manual_methods, settings.PAGE_SIZE
+        asked, settle = counts_to_read(methods, found.base, cap)
+        if not is_valid:
+            counts = settle(capped_counts(asked))
+        else:
+            start = None
+            if narrowed:
+                asked.append(count_part(_HERE, found.queries, cap))
+            else:
+                start = queue_start(methods, queue.name, found.base, size + 1, newest_first=form.newest_first)
+            page = read_page(
+                found.queries, size, after=data["after"], before=data["before"], last=bool(data["last"]),
+                newest_first=form.newest_first, distinct=form.overlaps, start=start, counts=asked,
+            )  # fmt: skip
+            counts = settle(page.counts)
         context["tabs"] = [
             {"name": name, "label": each.label, "count": count_text(counts[name]), "hint": each.hint,
-             "is_current": is_valid and name == queue.name}
+             "is_current": is_valid and name == queue.name, "url": url if name == ALL else f"{url}?queue={name}"}
             for name, each in found.queues.items()
         ]  # fmt: skip
         if not is_valid:
             return context
-        page = read_page(
-            found.queries, settings.PAGE_SIZE, after=data["after"], before=data["before"], last=bool(data["last"]),
-            newest_first=form.newest_first, distinct=form.overlaps,
-        )  # fmt: skip
         count = counts[_HERE if narrowed else queue.name]
         context |= {
-            "rows": present_rows(page.rows),
+            "rows": present_rows(page.rows, {method.pk: method.name for method in found.offer.methods}),
             "count": count_text(count),
             "count_phrase": self._count_phrase(count),
             "several_pages": page.has_previous or page.has_next,
@@ -117,6 +139,13 @@ class FulfillmentOrderListMixin:
         if count > cap:
             return _("More than %(count)s orders") % {"count": count_text(count).removesuffix("+")}
         return ngettext("%(count)s order", "%(count)s orders", count) % {"count": count_text(count)}
+
+    def _filters_key(self) -> tuple[Any, ...]:
+        """Everything that the filter form shows, but for the words of the shop's flows."""
+        found = self.order_list
+        shown = found.form.fields.keys() - PLACE_KEYS - {"q", "queue", "sort"}
+        typed = ((name, tuple(texts)) for name, texts in self.request.GET.lists() if name in shown)
+        return (*typed, *((method.code, method.name) for method in found.offer.methods))
 
     def _filter_values(self) -> dict[str, Any]:
         """What the fields of the filter form show: (value, label, chosen) for lists, the text for the others."""

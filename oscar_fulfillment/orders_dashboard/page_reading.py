@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +15,8 @@ from django.views.generic import View
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.order_page import OrderPage, changes_since, find_order, fulfillment_of
+from oscar_fulfillment.selectors.order_step import find_order_for_step
+from oscar_fulfillment.services import documents
 from oscar_fulfillment.services.door import ORDERS
 
 from .page_forms import form_class
@@ -22,19 +25,19 @@ from .page_steps import hold_refusal, page_steps
 PAGE = "oscar_fulfillment/orders/page.html"
 
 
-def order_or_404(user: Any, number: str) -> Any:
+def order_or_404(user: Any, number: str, find: Callable[[Any, str], Any] = find_order) -> Any:
     """The order, or 404 for one that does not exist or that this user may not see."""
     if len(number) > 128 or "\x00" in number:
         raise Http404
     try:
-        return find_order(user, number)
+        return find(user, number)
     except ObjectDoesNotExist:
         raise Http404 from None
 
 
 def page_or_404(request: Any, number: str, *, lazy: bool = False) -> OrderPage:
-    """The page of an order that has its fulfillment row."""
-    order = order_or_404(request.user, number)
+    """The page of an order that has its fulfillment row. ``lazy``: for taking a step, see :class:`OrderPage`."""
+    order = order_or_404(request.user, number, find_order_for_step if lazy else find_order)
     if fulfillment_of(order) is None:
         raise Http404
     return OrderPage(order, all_history=request.GET.get("history") == "all", lazy=lazy)
@@ -53,6 +56,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "may_hold": user_may(user, "place_hold"),
         "may_note": user_may(user, "add_note"),
         "may_print": user_may(user, "print"),
+        "has_invoice_pdf": user_may(user, "print") and documents.can_be_invoiced(page.order),
         "may_send_again": user_may(user, "manage_messages"),
         "may_change_tracking": user_may(user, "change_tracking"),
         "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),

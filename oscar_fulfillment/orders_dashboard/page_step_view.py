@@ -60,8 +60,8 @@ class StepView(OrderView):
         page, steps = self._read(lazy=True)
         form = self._form(page, steps, data=request.POST)
         if not form.is_valid():
-            return self._show(page, self._form(page, steps, data=request.POST, fresh=True), steps, status=422,
-                              broken=form.is_broken)  # fmt: skip
+            again = self._form(page, steps, data=request.POST, fresh=True)
+            return self._show(page, again, self._all_steps(page), status=422, broken=form.is_broken)
         demand(self.request.user, *form.permissions())
         try:
             change = form.run(Actor.from_user(request.user))
@@ -69,7 +69,7 @@ class StepView(OrderView):
             again = self._form(page, steps, data=request.POST, fresh=True)
             again.is_valid()
             again.take_errors(error)
-            return self._show(page, again, steps, status=422)
+            return self._show(page, again, self._all_steps(page), status=422)
         except StaleVersion as error:
             return self._refused(happened=[page_words.happened(error.change)] if error.change else [], stale=True)
         except TransitionNotAllowed as error:
@@ -79,8 +79,14 @@ class StepView(OrderView):
         return self.message(page_words.done(change))
 
     def _read(self, *, lazy: bool = False) -> tuple[OrderPage, PageSteps]:
+        """The page and its steps; ``lazy``: the one step that is to be taken, and no more of the page than it needs."""
         page = page_or_404(self.request, self.kwargs["number"], lazy=lazy)
-        return page, page_steps(page, self.request.user)
+        if lazy:
+            return page, page_steps(page, self.request.user, only=self.name)
+        return page, self._all_steps(page)
+
+    def _all_steps(self, page: OrderPage) -> PageSteps:
+        return page_steps(page, self.request.user)
 
     @property
     def name(self) -> str:

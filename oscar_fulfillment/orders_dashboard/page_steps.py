@@ -74,9 +74,12 @@ class PageSteps:
         return next((step for step in self.way if step.state == "next"), None)
 
 
-def page_steps(page: OrderPage, user: Any) -> PageSteps:
-    """Every step of the order's flow for this user. No query beyond the user's permissions."""
-    actions = available_actions(page.order, user)
+def page_steps(page: OrderPage, user: Any, *, only: str = "") -> PageSteps:
+    """Every step of the order's flow for this user; no query beyond the user's permissions.
+
+    ``only``: this step alone, for whoever takes it and needs no other.
+    """
+    actions = available_actions(page.order, user, only=only)
     next_index = next((index for index, action in enumerate(actions) if action.is_next), len(actions))
     coming = actions[next_index] if next_index < len(actions) else None
     found = {}

@@ -8,6 +8,7 @@ from typing import Any
 from django.apps import apps
 from django.urls import URLPattern, path
 
+from . import document_views
 from . import page_views as views
 from .page_step_view import StepView
 
@@ -31,6 +32,7 @@ def page_urls() -> list[URLPattern]:
         ),
         path("<str:number>/history/", views.HistoryView.as_view(), name="order-history"),
         path("<str:number>/print/", views.PrintView.as_view(), name="order-print"),
+        path("<str:number>/invoice.pdf", document_views.order_invoice, name="order-invoice-pdf"),
         path(
             "<str:number>/messages/<int:message>/send-again/",
             views.MessageAgainView.as_view(),

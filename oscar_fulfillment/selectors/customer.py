@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy
 from oscar.core.loading import get_model
 
+from oscar_fulfillment.documents.sellers import has_seller
 from oscar_fulfillment.models import Invoice, Shipment, StatusChange
 
 #: ``OrderNote.note_type`` of notes written for the customer.
@@ -158,6 +159,21 @@ def order_status(order: Any) -> Journey:
         awaits_payment=fulfillment.payment_status == "awaiting_payment" and status != "cancelled",
         has_backorder=fulfillment.has_backorder,
     )
+
+
+def has_invoice_document(order: Any) -> bool:
+    """Whether the customer is asked for money by our invoice: the method mails it, the seller is known, and the order
+    is not off."""
+    try:
+        fulfillment = order.fulfillment
+    except ObjectDoesNotExist:
+        return False
+    method = fulfillment.payment_method
+    if method is None or not method.sends_invoice or order_status(order).is_cancelled:
+        return False
+    address = order.shipping_address or order.billing_address
+    country = (address.country_id or "") if address is not None else ""
+    return has_seller(country=country, currency=order.currency, flow=fulfillment.flow)
 
 
 def _tell(order: Any) -> Journey:

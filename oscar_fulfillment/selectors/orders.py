@@ -4,17 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
+from django.core.signals import setting_changed
 from django.db.models import BigIntegerField, Case, CharField, Q, QuerySet, Value, When
 from django.db.models.functions import Cast
+from django.utils.translation import get_language
 from django.utils.translation import gettext_lazy as _
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, SavedView
 from oscar_fulfillment.models.payment import MANUAL
 
-from .scans import read_together
+from .scans import Part, parts_of, read_parts
 from .search import Hits, exact, lookups
 
 #: Codes of ``OrderFulfillment.problem`` in words.
@@ -87,24 +90,11 @@ def read_offer(user: Any, texts: Sequence[str] = (), *, number: str = "") -> Off
     """Payment methods, saved views, what is found by ``texts`` outside the orders, and the order that is called exactly
     ``number``, in one statement: each is a few rows.
     """
-    text = CharField()
-    methods = (
-        PaymentMethod._default_manager.order_by()
-        .annotate(tag=Value("method", text), key=Cast("pk", BigIntegerField()))
-        .values_list("tag", "key", "code", "name", "kind")
-    )
-    shared = Case(When(is_shared=True, then=Value("shared")), default=Value(""), output_field=text)
-    own = Case(When(owner=user, then=Value("mine")), default=Value("view"), output_field=text)
-    views = (
-        SavedView._default_manager.filter(Q(owner=user) | Q(is_shared=True))
-        .order_by()
-        .annotate(tag=own, key=Cast("pk", BigIntegerField()), sharing=shared)
-        .values_list("tag", "key", "query", "name", "sharing")
-    )
     offer = Offer([], [], Hits())
-    for tag, pk, one, two, three in read_together(
-        [methods, views, *lookups(texts), exact(number, fulfillments_for_user(user))]
-    ):
+    asked = list(lookups(texts))
+    if number:
+        asked.append(exact(number, fulfillments_for_user(user)))
+    for tag, pk, one, two, three in read_parts([*_offered(user.pk), *parts_of(asked)]):
         if tag == "method":
             offer.methods.append(Method(pk, one, two, three == MANUAL))
         elif tag in ("mine", "view"):
@@ -116,18 +106,43 @@ def read_offer(user: Any, texts: Sequence[str] = (), *, number: str = "") -> Off
     return offer
 
 
-def flow_choices() -> list[tuple[str, Any]]:
+@lru_cache(maxsize=256)
+def _offered(user_pk: Any) -> list[Part]:
+    """What is read on every page of the list; the same statement each time for the same person."""
+    text = CharField()
+    methods = (
+        PaymentMethod._default_manager.order_by()
+        .annotate(tag=Value("method", text), key=Cast("pk", BigIntegerField()))
+        .values_list("tag", "key", "code", "name", "kind")
+    )
+    shared = Case(When(is_shared=True, then=Value("shared")), default=Value(""), output_field=text)
+    own = Case(When(owner=user_pk, then=Value("mine")), default=Value("view"), output_field=text)
+    views = (
+        SavedView._default_manager.filter(Q(owner=user_pk) | Q(is_shared=True))
+        .order_by()
+        .annotate(tag=own, key=Cast("pk", BigIntegerField()), sharing=shared)
+        .values_list("tag", "key", "query", "name", "sharing")
+    )
+    return parts_of([methods, views])
+
+
+def flow_choices() -> tuple[tuple[str, Any], ...]:
     """The shop's flows, in words."""
     from oscar_fulfillment.flows import flows
 
-    return [(name, flow.label) for name, flow in flows().items()]
+    return tuple((name, flow.label) for name, flow in flows().items())
 
 
-def status_choices(machine: str) -> list[tuple[str, Any]]:
+def status_choices(machine: str) -> tuple[tuple[str, str], ...]:
     """Every state of this machine in any of the shop's flows, in the words of the flow that has it first.
 
     A state that reads differently in several flows shows all its words.
     """
+    return _status_words(machine, get_language())
+
+
+@lru_cache(maxsize=64)
+def _status_words(machine: str, language: str | None) -> tuple[tuple[str, str], ...]:
     from oscar_fulfillment.flows import flows
 
     labels: dict[str, list[str]] = {}
@@ -136,4 +151,12 @@ def status_choices(machine: str) -> list[tuple[str, Any]]:
             words = labels.setdefault(name, [])
             if str(state.label) not in words:
                 words.append(str(state.label))
-    return [(name, " / ".join(words)) for name, words in labels.items()]
+    return tuple((name, " / ".join(words)) for name, words in labels.items())
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting == "OSCAR_FULFILLMENT":
+        _status_words.cache_clear()
+
+
+setting_changed.connect(_forget)

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from time import monotonic
 from typing import Any
 
 from django.core.signals import setting_changed
 from django.db.models import Q, QuerySet
+from django.db.models.expressions import RawSQL
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy as pgettext
 
 from oscar_fulfillment.flows import Flow, flows
 from oscar_fulfillment.models import OrderFulfillment
 
-from .scans import Alternatives, Part, count_part
+from .scans import Alternatives, Part, capped_counts, count_part, page_ids, walks
 
 ALL = "all"
 
 #: The money is in or held: goods may leave (see ``guards.money_is_safe``).
 SAFE = ("paid", "authorized", "partially_refunded")
+#: See :func:`counts_to_read`.
+STILL_MORE = 10
+#: (methods, queue, cap) -> when to count it again, by the monotonic clock.
+_more_until: dict[tuple[tuple[int, ...], str, int], float] = {}
 _KNOWN_STEPS = frozenset({"approve_payment", "release", "invoice", "dispatch", "deliver"})
 
 
@@ -72,21 +78,58 @@ def build_queues(manual_methods: Iterable[int]) -> Mapping[str, Queue]:
     return _build(tuple(sorted(manual_methods)))
 
 
-def queue_counts(manual_methods: Iterable[int], base: QuerySet[OrderFulfillment], cap: int) -> list[Part]:
-    """A count of every queue. The text of those for people who see everything is built once."""
+def count_queues(manual_methods: Iterable[int], base: QuerySet[OrderFulfillment], cap: int) -> dict[str, int]:
+    """How many orders of ``base`` each queue holds, at most ``cap + 1`` ("more than cap"), in one statement."""
+    parts, settle = counts_to_read(manual_methods, base, cap)
+    return settle(capped_counts(parts))
+
+
+def counts_to_read(
+    manual_methods: Iterable[int], base: QuerySet[OrderFulfillment], cap: int
+) -> tuple[list[Part], Callable[[dict[str, int]], dict[str, int]]]:
+    """The same for callers that read more in the same statement: what to count, and what makes the counts of all queues
+    of it.
+
+    For people who see everything the text is built once, and a queue with more orders than the cap is taken to have
+    more still for :data:`STILL_MORE` seconds: those are the ones that take long to count, and least depends on them.
+    """
     methods = tuple(sorted(manual_methods))
-    if not base.query.where:
-        return _whole_counts(methods, cap)
-    return _counts(methods, base, cap)
+    if base.query.where:
+        return [*_counts(methods, base, cap).values()], lambda found: found
+    now = monotonic()
+    known = {name: cap + 1 for name in _build(methods) if _more_until.get((methods, name, cap), now) > now}
+    asked = {name: part for name, part in _whole_counts(methods, cap).items() if name not in known}
+
+    def settle(found: dict[str, int]) -> dict[str, int]:
+        _more_until.update({(methods, name, cap): now + STILL_MORE for name in asked if found[name] > cap})
+        return known | found
+
+    return [*asked.values()], settle
 
 
-def _counts(methods: tuple[int, ...], base: QuerySet[OrderFulfillment], cap: int) -> list[Part]:
-    return [count_part(q.name, [base.filter(a) for a in q.alternatives], cap) for q in _build(methods).values()]
+def _counts(methods: tuple[int, ...], base: QuerySet[OrderFulfillment], cap: int) -> dict[str, Part]:
+    return {
+        queue.name: count_part(queue.name, [base.filter(each) for each in queue.alternatives], cap)
+        for queue in _build(methods).values()
+    }
 
 
 @lru_cache(maxsize=16)
-def _whole_counts(methods: tuple[int, ...], cap: int) -> list[Part]:
+def _whole_counts(methods: tuple[int, ...], cap: int) -> dict[str, Part]:
     return _counts(methods, OrderFulfillment._default_manager.all(), cap)
+
+
+def queue_start(
+    manual_methods: Iterable[int], name: str, base: QuerySet[OrderFulfillment], limit: int, *, newest_first: bool
+) -> RawSQL | None:
+    """The ids of the first orders of a queue, for :func:`scans.read_page`; None unless this person sees everything."""
+    return None if base.query.where else _start(tuple(sorted(manual_methods)), name, limit, newest_first)
+
+
+@lru_cache(maxsize=256)
+def _start(methods: tuple[int, ...], name: str, limit: int, newest_first: bool) -> RawSQL:
+    whole = OrderFulfillment._default_manager.all()
+    return page_ids(walks(whole, [_build(methods)[name].alternatives]), limit, newest_first=newest_first)
 
 
 @lru_cache(maxsize=16)
@@ -160,6 +203,8 @@ def _forget(*, setting: str, **kwargs: Any) -> None:
     if setting == "OSCAR_FULFILLMENT":
         _build.cache_clear()
         _whole_counts.cache_clear()
+        _start.cache_clear()
+        _more_until.clear()
 
 
 setting_changed.connect(_forget)

@@ -23,6 +23,8 @@ MAX_QUERY = 200
 ACCESS_KEY_LENGTH = 44
 #: The beginning of a tracking code finds at most so many parcels: type more of it.
 MAX_HITS = 200
+#: With more people of a first and a last name than this, they are found by walking along the list.
+MAX_PEOPLE = 500
 
 _PUNCTUATION = re.compile(r"[\s.\-/]+")
 
@@ -34,6 +36,8 @@ class Hits:
     orders: dict[str, set[int]] = field(default_factory=dict)
     #: Stock records by what they are called.
     records: dict[str, set[int]] = field(default_factory=dict)
+    #: Orders of people with the first and the last of these names.
+    people: dict[str, set[int]] = field(default_factory=dict)
     #: Numbers of orders that are called exactly so.
     exact: list[str] = field(default_factory=list)
 
@@ -42,7 +46,7 @@ class Hits:
         if tag == "exact":
             self.exact.append(found)
         else:
-            where = self.orders if tag == "order" else self.records
+            where = {"order": self.orders, "person": self.people}.get(tag, self.records)
             where.setdefault(text, set()).add(pk)
 
 
@@ -82,7 +86,7 @@ def exact(typed: str, base: QuerySet[OrderFulfillment]) -> QuerySet[Any]:
 
 
 def lookups(texts: Iterable[str]) -> Iterator[QuerySet[Any]]:
-    """Small queries of (tag, pk, typed text, found text, "") for :func:`scans.read_together`."""
+    """Small queries of (tag, pk, typed text, found text, "") for :func:`scans.read_parts`."""
     string = CharField()
     StockRecord = get_model("partner", "StockRecord")
     for typed in texts:
@@ -105,6 +109,9 @@ def lookups(texts: Iterable[str]) -> Iterator[QuerySet[Any]]:
             yield parcels.values_list(*columns("order", "fulfillment_id"))[:MAX_HITS]
         records = StockRecord._default_manager.filter(partner_sku__in=sorted({text, text.upper(), text.lower()}))
         yield records.order_by().values_list(*columns("sku", "pk"))[:MAX_HITS]
+        if both := _both(_words(text)):
+            people = OrderFulfillment._default_manager.filter(both).order_by()
+            yield people.values_list(*columns("person", "pk"))[: MAX_PEOPLE + 1]
 
 
 def search(typed: str, hits: Hits) -> list[Q]:
@@ -123,7 +130,7 @@ def search(typed: str, hits: Hits) -> list[Q]:
         return [*found, Q(email__startswith=text.casefold())]
     if _is_code(compact):
         found.append(Q(tax_id__startswith=compact))
-    return [*found, *sku(text, hits), *name(text)]
+    return [*found, *sku(text, hits), *name(text, hits)]
 
 
 def sku(typed: str, hits: Hits) -> list[Q]:
@@ -135,15 +142,27 @@ def sku(typed: str, hits: Hits) -> list[Q]:
     return [Q(pk__in=lines.values("order_id"))]
 
 
-def name(text: str) -> list[Q]:
+def name(typed: str, hits: Hits) -> list[Q]:
     """First name, last name, or both in either order, by their beginnings, without case and accents."""
-    words = fold(text.replace(",", " "))
-    if not any(c.isalpha() for c in words):
+    words = _words(typed)
+    if not words:
         return []
     found = [Q(search_name__startswith=words), Q(search_surname__startswith=words)]
-    if " " in words:
-        first, _space, rest = words.partition(" ")
-        last = rest.rpartition(" ")[2]
-        # "ana sou" also finds Ana Maria Souza.
-        found.append(Q(search_surname__startswith=last, search_name__startswith=f"{first} "))
+    if both := _both(words):
+        # Few: the very orders. Many: their walk along the list soon has a page full.
+        few = hits.people.get(_typed(typed), set())
+        found.append(both if len(few) > MAX_PEOPLE else Q(pk__in=sorted(few)))
     return found
+
+
+def _words(text: str) -> str:
+    words = fold(text.replace(",", " "))
+    return words if any(c.isalpha() for c in words) else ""
+
+
+def _both(words: str) -> Q | None:
+    """ "ana sou" also finds Ana Maria Souza. The database cannot tell how many there are of such a pair of conditions,
+    and a walk along the list for nobody reads all of it: so they are looked up, each by its index, by :func:`lookups`.
+    """
+    first, _space, rest = words.partition(" ")
+    return Q(search_surname__startswith=rest.rpartition(" ")[2], search_name__startswith=f"{first} ") if rest else None

@@ -35,15 +35,15 @@ class ActionState:
     relevant: bool = True
 
 
-def available_actions(order: Any, user: Any) -> list[ActionState]:
-    """Every step of the order's flow, in the flow's order, for this user. At most two queries."""
+def available_actions(order: Any, user: Any, *, only: str = "") -> list[ActionState]:
+    """Every step of the order's flow (or ``only`` this one), in the flow's order, for this user; at most 2 queries."""
     fulfillment: OrderFulfillment = order.fulfillment
     flow, actor = fulfillment.flow_definition, Actor.from_user(user)
     cache: dict[Any, Any] = {}
     found = []
     for machine in flow.machines.values():
         for transition in machine.transitions.values():
-            if transition.name in _HIDDEN:
+            if transition.name in _HIDDEN or (only and transition.name != only):
                 continue
             step = Step(fulfillment, [Move(machine.name, transition.name)], actor, timezone.now(), {}, cache=cache)
             reasons = refusals(step, machine, transition)

@@ -14,6 +14,7 @@ from oscar_fulfillment import signals
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.commit import after_commit
+from oscar_fulfillment.core.rows import Change, Row
 from oscar_fulfillment.core.transitions import Aggregate, Effect, Move, Step, apply, apply_many
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
@@ -29,25 +30,23 @@ def _follow(steps: Sequence[Step]) -> None:
     """Oscar's ``Order.status`` follows ours, with its history row and its signal, for the other plugins."""
     Order = get_model("order", "Order")
     OrderStatusChange = get_model("order", "OrderStatusChange")
-    moved: dict[str, list[Any]] = defaultdict(list)
-    rows = []
     statuses = _oscar_statuses(Order, steps)
+    cascading: dict[str, list[Any]] = defaultdict(list)
     for step in steps:
         if not step.targets and not POLICY.intersection(step.fields):
             continue
         order, old = step.subject.order, statuses[step.subject.pk]
         new = _project(step.subject, step.new_state("payment"), step.new_state("shipping"), step.fields)
-        if new != old:
-            moved[new].append(order)
-            rows.append(OrderStatusChange(order=order, old_status=old, new_status=new))
-        order.status = new
-    for status, orders in moved.items():
-        Order._default_manager.filter(pk__in=[order.pk for order in orders]).update(status=status)
+        if new == old:
+            order.status = old
+            continue
+        step.updates.append(Change(order, {"status": new}))
+        step.rows.append(Row(OrderStatusChange, {"order_id": order.pk, "old_status": old, "new_status": new}))
+        after_commit(_tell_oscar, order, old, new)
+        if new in Order.cascade:
+            cascading[new].append(order)
+    for status, orders in cascading.items():
         _cascade(Order, orders, status)
-    if rows:
-        OrderStatusChange._default_manager.bulk_create(rows)
-    for row in rows:
-        after_commit(_tell_oscar, row)
 
 
 def _project(
@@ -77,18 +76,14 @@ def _oscar_statuses(Order: Any, steps: Sequence[Step]) -> dict[int, str]:
 
 def _cascade(Order: Any, orders: Sequence[Any], status: str) -> None:
     """Oscar's OSCAR_ORDER_STATUS_CASCADE, set-based: lines whose pipeline admits the new status get it."""
-    line_status = Order.cascade.get(status)
-    if not line_status:
-        return
+    line_status = Order.cascade[status]
     Line = get_model("order", "Line")
     admitting = [name for name, following in Line.pipeline.items() if line_status in following]
     Line._default_manager.filter(order__in=orders, status__in=admitting).update(status=line_status)
 
 
-def _tell_oscar(row: Any) -> None:
-    for receiver, result in order_status_changed.send_robust(
-        sender=row.order, order=row.order, old_status=row.old_status, new_status=row.new_status
-    ):
+def _tell_oscar(order: Any, old: str, new: str) -> None:
+    for receiver, result in order_status_changed.send_robust(sender=order, order=order, old_status=old, new_status=new):
         _log_failure("order_status_changed", receiver, result)
 
 
@@ -135,11 +130,20 @@ ORDERS = Aggregate(
 
 def move(order: Any, *moves: Move, actor: Actor, effect: Effect | None = None, **options: Any) -> StatusChange:
     """Move one order through the door; returns its history row. See :func:`core.transitions.apply`."""
-    fulfillment_id = order.pk
     lock = options.pop("lock", False) or any(_locks(m) for m in moves)
-    step = apply(ORDERS, fulfillment_id, *moves, actor=actor, effect=effect, lock=lock, **options)
+    seen = _seen(order, options.get("expected_version"))
+    step = apply(ORDERS, order.pk, *moves, actor=actor, effect=effect, lock=lock, subject=seen, **options)
     _refresh(order, step.subject)
     return step.change
+
+
+def _seen(order: Any, expected_version: int | None) -> OrderFulfillment | None:
+    """The row that the caller's order holds, if it is the very version that the step is asked for."""
+    found = order._state.fields_cache.get("fulfillment")
+    if found is None or found.version != expected_version or found.get_deferred_fields():
+        return None
+    found._state.fields_cache["order"] = order
+    return found
 
 
 def move_many(

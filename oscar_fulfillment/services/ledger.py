@@ -16,6 +16,11 @@ from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.exceptions import FulfillmentError
 from oscar_fulfillment.core.locks import lock_rows
+from oscar_fulfillment.core.rows import Row
+from oscar_fulfillment.core.transitions import Step
+from oscar_fulfillment.models import OrderFulfillment
+
+from . import oscar_events
 
 #: ``Transaction.txn_type``: Oscar's own, and the one it lacks.
 AUTHORISE, DEBIT, REFUND, VOID = "Authorise", "Debit", "Refund", "Void"
@@ -101,6 +106,8 @@ def bring_to(
         (VOID, max(-more.allocated, Decimal(0))),
         (REFUND, more.refunded),
     ]
+    if more.debited:
+        mark([source.order_id])
     Transaction = get_model("payment", "Transaction")
     Transaction._default_manager.bulk_create(
         Transaction(source=source, txn_type=kind, amount=amount, reference=reference[:128], status=status[:128])
@@ -108,6 +115,11 @@ def bring_to(
         if amount
     )
     return more
+
+
+def mark(order_ids: Sequence[int]) -> None:
+    """Note that something is booked, so that an approval by hand need not look where nothing can be."""
+    OrderFulfillment._default_manager.filter(pk__in=order_ids, has_money=False).update(has_money=True)
 
 
 def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, reference: str = "") -> None:
@@ -119,6 +131,7 @@ def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, 
     paying = [order for order in orders if amounts[order.pk]]
     if not paying:
         return
+    mark([order.pk for order in paying])
     kind = source_type(type_name)
     sources = Source._default_manager.bulk_create(
         Source(
@@ -133,21 +146,33 @@ def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, 
     )
 
 
-def receive_rest(orders: Sequence[Any], reference: str = "", type_name: str = "By hand") -> set[int]:
-    """Book what each order still lacks, on a person's word that the money is in; who had some money already."""
-    ids = [order.pk for order in orders]
+def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = "By hand") -> set[int]:
+    """Book what each order still lacks, on a person's word that the money is in; returns who had some money already.
+
+    A source without transactions, written with the step: one row says the sum and its reference.
+    """
+    partly = [step.subject.pk for step in steps if step.subject.has_money]
+    nets = _nets(partly) if partly else {}
+    Source = get_model("payment", "Source")
+    kind = oscar_events.type_id("payment", "SourceType", type_name[:128])
+    for step in steps:
+        order = step.subject.order
+        rest = order.total_incl_tax - nets.get(order.pk, Decimal(0))
+        if rest > 0:
+            values = {
+                "order_id": order.pk, "source_type_id": kind, "currency": order.currency, "reference": reference[:255],
+                "amount_allocated": rest, "amount_debited": rest,
+            }  # fmt: skip
+            step.rows.append(Row(Source, values))
+    return set(nets)
+
+
+def _nets(order_ids: Sequence[int]) -> dict[int, Decimal]:
     sums = (
         get_model("payment", "Source")
-        ._default_manager.filter(order__in=ids)
+        ._default_manager.filter(order__in=order_ids)
         .values("order")
         .annotate(debited=Sum("amount_debited"), refunded=Sum("amount_refunded"))
         .values_list("order", "debited", "refunded")
     )
-    nets = {pk: _sum(debited) - _sum(refunded) for pk, debited, refunded in sums}
-    receive(
-        orders,
-        {order.pk: max(order.total_incl_tax - nets.get(order.pk, Decimal(0)), Decimal(0)) for order in orders},
-        type_name,
-        reference,
-    )
-    return set(nets)
+    return {pk: _sum(debited) - _sum(refunded) for pk, debited, refunded in sums}

@@ -25,13 +25,15 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import AdapterRejected
 from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.documents import DocumentError
 from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, order_journey
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.selectors.payment_links import payment_path
 
-from . import messages
+from . import documents, messages
 from .door import move
+from .languages import nearest_language
 from .post import Post, is_address
 
 logger = logging.getLogger("oscar_fulfillment.mails")
@@ -93,12 +95,13 @@ def _send(message: Any, order: Any) -> None:
     if not to:
         raise AdapterRejected("there is no valid address")
     site = order.site or Site.objects.get_current()
-    with translation.override(_language("" if is_ours else order.fulfillment.language)):
+    with translation.override(nearest_language("" if is_ours else order.fulfillment.language)):
         rendered = render(message.kind, order, message.payload, site)
         if not rendered["subject"] or not (rendered["body"] or rendered["html"]):
             logger.info("%s: the shop has emptied its template", message)
             return
-        post = Post(message_id(message, site), to, [order.email] if is_ours and is_address(order.email) else [])
+        reply_to = [order.email] if is_ours and is_address(order.email) else []
+        post = Post(message_id(message, site), to, reply_to, attachments(message.kind, order))
         dispatcher = get_class("communication.utils", "Dispatcher")(logger=_SILENT, mail_connection=post)
         if is_ours or order.user is None:
             dispatcher.send_email_messages(to[0], rendered)
@@ -115,12 +118,19 @@ def operators() -> list[str]:
     return [manager if isinstance(manager, str) else manager[1] for manager in django_settings.MANAGERS]
 
 
-def _language(wanted: str) -> str:
-    """The shop's language that is nearest to the order's; its own when it speaks none such."""
+def attachments(kind: str, order: Any) -> list[tuple[str, bytes, str]]:
+    """What travels with a mail of this kind, as (file name, content, MIME type): the invoice with the confirmation,
+    where the payment method wants that.
+
+    A document that these data can never give ends the mail at once, so that the order shows the problem; a mistake in
+    the settings or in a template is tried again like any other, because somebody may mend it meanwhile.
+    """
+    if kind != messages.ORDER_PLACED or not documents.mails_invoice(order):
+        return []
     try:
-        return translation.get_supported_language_variant(wanted or django_settings.LANGUAGE_CODE)
-    except LookupError:
-        return django_settings.LANGUAGE_CODE
+        return [(documents.invoice_filename(order), documents.invoice_pdf(order), "application/pdf")]
+    except DocumentError as error:
+        raise AdapterRejected(f"the invoice cannot be made: {error}") from error
 
 
 def render(kind: str, order: Any, payload: dict[str, Any], site: Any) -> dict[str, str]:
@@ -171,6 +181,8 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
     if kind == messages.ORDER_DISPATCHED:
         wanted = set(payload.get("shipments") or ())
         return {"parcels": [p for p in order_journey(order).parcels if not wanted or p.pk in wanted]}
+    if kind == messages.ORDER_PLACED:
+        return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:
         notes = order.notes.filter(pk=payload.get("note_id"), note_type=CUSTOMER_NOTE_TYPE)
         note = notes.values_list("message", flat=True).first()

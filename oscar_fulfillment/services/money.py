@@ -84,7 +84,7 @@ def consequences(step: Step, move_: Move, news: News) -> None:
 def _money_is_in(step: Step, news: News) -> None:
     order = step.subject.order
     amount = news.more.debited or order.total_incl_tax
-    oscar_events.record_payments([order], oscar_events.PAID, {order.pk: amount}, news.reference)
+    oscar_events.record_payments([step], oscar_events.PAID, news.reference, amount)
     step.data["amount"] = str(amount)
     method = step.subject.payment_method
     if method is not None and method.awaits_payout and method.is_run_by_provider:

@@ -11,7 +11,8 @@ from django.db import transaction
 from django.db.models.signals import post_delete, post_migrate, post_save
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.core import heads
+from oscar_fulfillment.core.rows import Row
+from oscar_fulfillment.core.transitions import Step
 
 PAID, DISPATCHED, DELIVERED, RETURNED = "Paid", "Dispatched", "Delivered", "Returned"
 
@@ -20,11 +21,11 @@ _REMEMBERED = 60
 _types: dict[tuple[str, str], tuple[int, float]] = {}
 
 
-def _type_id(model_name: str, name: str) -> int:
-    """The pk of an event type, remembered once it is committed."""
+def type_id(app: str, model_name: str, name: str) -> int:
+    """The pk of an event type or source type, made where it is missing, remembered once it is committed."""
     found, since = _types.get((model_name, name), (None, 0.0))
     if found is None or time.monotonic() - since > _REMEMBERED:
-        found = get_model("order", model_name)._default_manager.get_or_create(name=name)[0].pk
+        found = get_model(app, model_name)._default_manager.get_or_create(name=name)[0].pk
         transaction.on_commit(lambda: _types.__setitem__((model_name, name), (found, time.monotonic())), robust=True)
     return found
 
@@ -37,30 +38,32 @@ def forget(sender: Any = None, **kwargs: Any) -> None:
 def connect() -> None:
     """Forget remembered types when a shop edits them, and when the tables were emptied."""
     post_migrate.connect(forget, dispatch_uid="fulfillment_event_types")
-    for name in ("PaymentEventType", "ShippingEventType"):
-        model = get_model("order", name)
+    for app, name in (("order", "PaymentEventType"), ("order", "ShippingEventType"), ("payment", "SourceType")):
+        model = get_model(app, name)
         for signal in (post_save, post_delete):
             signal.connect(forget, sender=model, dispatch_uid=f"fulfillment_{name}_{id(signal)}")
 
 
-def record_payments(orders: Sequence[Any], name: str, amounts: Mapping[int, Decimal], reference: str = "") -> None:
-    """A PaymentEvent per order, with the amount per order pk."""
+def record_payments(steps: Sequence[Step], name: str, reference: str = "", amount: Decimal | None = None) -> None:
+    """A PaymentEvent with each step, over ``amount`` or the order's total."""
     PaymentEvent = get_model("order", "PaymentEvent")
-    type_id = _type_id("PaymentEventType", name)
-    heads.insert(
-        [
-            PaymentEvent(order_id=order.pk, event_type_id=type_id, amount=amounts[order.pk], reference=reference[:128])
-            for order in orders
-        ]
-    )
+    common = {"event_type_id": type_id("order", "PaymentEventType", name), "reference": reference[:128]}
+    for step in steps:
+        order = step.subject.order
+        step.rows.append(
+            Row(
+                PaymentEvent,
+                {"order_id": order.pk, "amount": order.total_incl_tax if amount is None else amount, **common},
+            )
+        )
 
 
 def record_shipping(name: str, per_order: Sequence[tuple[Any, Mapping[int, int], str]]) -> None:
     """A ShippingEvent per (order, quantity per line pk, note), with its quantities."""
     ShippingEvent, Quantity = get_model("order", "ShippingEvent"), get_model("order", "ShippingEventQuantity")
-    type_id = _type_id("ShippingEventType", name)
+    kind = type_id("order", "ShippingEventType", name)
     events = ShippingEvent._default_manager.bulk_create(
-        ShippingEvent(order=order, event_type_id=type_id, notes=note) for order, _quantities, note in per_order
+        ShippingEvent(order=order, event_type_id=kind, notes=note) for order, _quantities, note in per_order
     )
     Quantity._default_manager.bulk_create(
         Quantity(event=event, line_id=line_id, quantity=quantity)

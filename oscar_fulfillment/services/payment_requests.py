@@ -36,10 +36,15 @@ def buyer_of(order: Any) -> Buyer:
     given: dict[str, Any] = {}
     if address is not None:
         given = {
-            "name": address.name, "country": address.country_id, "line1": address.line1, "city": address.line4,
-            "state": address.state, "postcode": address.postcode or "",
+            "name": address.name,
+            "country": address.country_id,
+            "line1": address.line1,
+            "district": address.line3 if address.country_id == "BR" else "",
+            "city": address.line4,
+            "state": address.state,
+            "postcode": address.postcode or "",
             "phone": str(getattr(address, "phone_number", "") or ""),
-        }  # fmt: skip
+        }
     return Buyer(
         email=order.email or "",
         tax_id_kind=fulfillment.tax_id_kind,

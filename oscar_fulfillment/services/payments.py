@@ -21,11 +21,10 @@ APPROVE = Move("payment", "approve_payment")
 
 def approve_effect(steps: Sequence[Step]) -> None:
     """The ledger (what was not in yet, is), Oscar's payment event and the customer's mail."""
-    amounts = {step.subject.pk: step.subject.order.total_incl_tax for step in steps}
     reference = steps[0].context.get("reference", "") if len(steps) == 1 else ""
-    had_some = ledger.receive_rest([step.subject.order for step in steps], reference)
+    had_some = ledger.receive_rest(steps, reference)
     _end_of_waiting([step for step in steps if step.subject.pk in had_some or _has_clock(step)])
-    oscar_events.record_payments([s.subject.order for s in steps], oscar_events.PAID, amounts, reference)
+    oscar_events.record_payments(steps, oscar_events.PAID, reference)
     for step in steps:
         if step.context.get("notify", True):
             messages.mail(step, messages.PAYMENT_APPROVED)

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils import timezone, translation
 
-from oscar_fulfillment.core import outbox
+from oscar_fulfillment.core import heads
 from oscar_fulfillment.core.actors import CUSTOMER, USER, Actor
 from oscar_fulfillment.core.commit import after_commit
 from oscar_fulfillment.core.text import fold
@@ -60,8 +60,8 @@ def customer_name(order: Any) -> str:
 def record_placement(*, order: Any, request: Any = None, **given: Any) -> OrderFulfillment:
     """Give a new order its two statuses, its first history row, and the two mails (customer and operator).
 
-    Call inside the transaction that creates the order: three statements (four where the payment method has a clock),
-    all undone with it.
+    Call inside the transaction that creates the order: one statement (three elsewhere than on PostgreSQL; one more
+    where the payment method has a clock), undone with it.
     """
     fulfillment = build_fulfillment(order, **given)
     step = Step(fulfillment, [Move("order", "place", is_record=True)], _placed_by(order, request), timezone.now(), {})
@@ -69,11 +69,9 @@ def record_placement(*, order: Any, request: Any = None, **given: Any) -> OrderF
     messages.mail(step, messages.OPERATOR_NEW_ORDER)
     row = first_row(fulfillment, step.actor, "place", step.now)
     fulfillment.version, fulfillment.history_hash = 1, row.hash
-    fulfillment.save(force_insert=True)
+    heads.write_first(fulfillment, row, step.messages)
     if (clock := terms.build_terms(fulfillment)) is not None:
         clock.save(force_insert=True)
-    StatusChange._default_manager.bulk_create([row])
-    outbox.enqueue(step.messages)
     step.changes = [row]
     after_commit(ORDERS.announce, step)
     return fulfillment

@@ -26,19 +26,29 @@ def is_address(text: str) -> bool:
 
 
 class Post:
-    """A mail connection for Oscar's dispatcher, which can set neither headers nor several recipients.
+    """A mail connection for Oscar's dispatcher, which can set neither headers nor several recipients, nor attach files.
 
-    Errors carry codes and type names only: what servers answer repeats addresses, and errors end up in logs.
+    ``attachments`` are (file name, content, MIME type). Errors carry codes and type names only: what servers answer
+    repeats addresses, and errors end up in logs.
     """
 
-    def __init__(self, message_id: str, to: Sequence[str], reply_to: Sequence[str] = ()):
+    def __init__(
+        self,
+        message_id: str,
+        to: Sequence[str],
+        reply_to: Sequence[str] = (),
+        attachments: Sequence[tuple[str, bytes, str]] = (),
+    ):
         self.message_id, self.to, self.reply_to = message_id, list(to), list(reply_to)
+        self.attachments = list(attachments)
 
     def send_messages(self, mails: Sequence[Any]) -> int:
         for mail in mails:
             mail.to, mail.reply_to = self.to, self.reply_to or mail.reply_to
             # Auto-Submitted keeps holiday notices from answering (RFC 3834).
             mail.extra_headers |= {"Message-ID": self.message_id, "Auto-Submitted": "auto-generated"}
+            for attachment in self.attachments:
+                mail.attach(*attachment)
         try:
             connection: Any = get_connection()
             if getattr(connection, "timeout", PATIENCE) is None:

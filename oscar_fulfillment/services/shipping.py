@@ -184,9 +184,8 @@ def _paid_at_the_door(step: Step) -> None:
         return
     step.moves = [*step.moves, payments.APPROVE]
     step.targets["payment"] = "paid"
-    order = step.subject.order
-    ledger.receive_rest([order], type_name=method.name)
-    oscar_events.record_payments([order], oscar_events.PAID, {order.pk: order.total_incl_tax})
+    ledger.receive_rest([step], type_name=method.name)
+    oscar_events.record_payments([step], oscar_events.PAID)
 
 
 def _arrive(steps: Sequence[Step], before: str, after: str, event: str) -> ShipmentBook:

@@ -10,8 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.orders_dashboard.list_rows import count_text
 from oscar_fulfillment.selectors.orders import fulfillments_for_user, read_offer
-from oscar_fulfillment.selectors.queues import ALL, build_queues, queue_counts
-from oscar_fulfillment.selectors.scans import capped_counts
+from oscar_fulfillment.selectors.queues import ALL, build_queues, count_queues
 
 register = template.Library()
 
@@ -25,7 +24,7 @@ def work_queues(user: Any) -> list[dict[str, Any]]:
         return []
     methods = read_offer(user).manual_methods
     queues = {name: queue for name, queue in build_queues(methods).items() if name != ALL}
-    counts = capped_counts(queue_counts(methods, fulfillments_for_user(user), settings.CAPPED_COUNT))
+    counts = count_queues(methods, fulfillments_for_user(user), settings.CAPPED_COUNT)
     return [
         {
             "name": name,

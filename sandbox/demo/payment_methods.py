@@ -23,7 +23,7 @@ METHODS: tuple[tuple[str, str, str, str, str], ...] = (
     ("twint", "TWINT", "gateway", "datatrans", ""),
     ("card-ch", "Carte de crédit", "gateway", "datatrans", ""),
     ("cash-pickup", "Paiement au retrait", "manual", "", "Apportez le montant en venant chercher le colis à Lausanne."),
-    ("invoice-ch", "Achat sur facture", "manual", "", "Payable à 30 jours, la facture accompagne le colis."),
+    ("invoice-ch", "Achat sur facture", "manual", "", "Payable à 30 jours, la facture est jointe à la confirmation."),
     ("yookassa", "ЮKassa (карта, СБП)", "gateway", "yookassa", ""),
     (
         "invoice-ru",
@@ -42,6 +42,8 @@ METHODS: tuple[tuple[str, str, str, str, str], ...] = (
     ),
     ("card-eu", "Carte / tarjeta", "gateway", "redsys", ""),
 )
+#: The ones whose invoice is mailed with the confirmation (see sellers.py).
+INVOICED = {"deposito", "invoice-ch", "invoice-ru", "transfer"}
 
 
 def create_payment_methods() -> None:
@@ -57,5 +59,6 @@ def create_payment_methods() -> None:
                 "instructions": instructions,
                 "position": position,
                 "is_active": True,
+                "sends_invoice": code in INVOICED,
             },
         )

@@ -45,9 +45,23 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Vendors on this machine.")
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8001)
+    parser.add_argument("--shop", default="", help="the shop's address, for vendors that are told it once")
     parser.add_argument("--data", type=Path, default=None, help="folder for their books; default: memory")
     options = parser.parse_args()
-    run_simple(options.host, options.port, application(build(options.data)), threaded=True)
+    simulators = build(options.data)
+    if options.shop:
+        tell_address(simulators, options.shop)
+    run_simple(options.host, options.port, application(simulators), threaded=True)
+
+
+def tell_address(simulators: dict[str, Simulator], shop: str) -> None:
+    """What a merchant enters in a vendor's back office: where notifications go (others get it with each payment)."""
+    for name, simulator in simulators.items():
+        url = f"{shop}/fulfillment/webhooks/payments/{name}/"
+        if hasattr(simulator, "configure"):
+            simulator.configure(url)
+        elif hasattr(simulator, "hook_url"):
+            simulator.hook_url = url
 
 
 if __name__ == "__main__":

@@ -99,15 +99,15 @@ class Simulator:
     # Accidents
 
     def fail_next(self, *kinds: str, path: str = "") -> None:
-        """Let the next API calls (whose path holds ``path``) fail in these ways, one each."""
+        """Let the next API calls (whose ``"METHOD path"`` holds ``path``) fail in these ways, one each."""
         for kind in kinds:
             if kind not in ACCIDENTS:
                 raise ValueError(kind)
             self._accidents.append((kind, path))
 
-    def _accident(self, path: str) -> str:
+    def _accident(self, call: str) -> str:
         for found in self._accidents:
-            if found[1] in path:
+            if found[1] in call:
                 self._accidents.remove(found)
                 return found[0]
         return ""
@@ -123,7 +123,7 @@ class Simulator:
         accident = ""
         if not person:
             self.calls.append((request.method, request.path, dict(request.headers), request.get_data()))
-            accident = self._accident(request.path)
+            accident = self._accident(f"{request.method} {request.path}")
         if accident == "busy":
             return Response(status=429)(environ, start_response)
         if accident == "error_before":

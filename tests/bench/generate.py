@@ -1,6 +1,6 @@
 """Databases of 10,000 or 1,000,000 orders, made by set-based SQL, kept and reused between runs.
 
-``fulfillment_bench_<orders>`` on the server of the PG* variables. About 90 % of the orders are delivered, 5 % cancelled,
+``fulfillment_bench_<orders>`` (or ``$BENCH_PREFIX_<orders>``) on the server of the PG* variables. About 90 % of the orders are delivered, 5 % cancelled,
 2 % under way, the rest spread over the queues; two years; two lines on the average; N/5 customers. :data:`POOL` more
 orders wait for their payment: the steps that are measured are made on them. History rows have no true hashes.
 """
@@ -167,7 +167,8 @@ VERSION = _version()
 
 
 def name_of(orders: int) -> str:
-    return f"fulfillment_bench_{orders}"
+    """BENCH_PREFIX keeps the databases of two working copies apart."""
+    return f"{os.environ.get('BENCH_PREFIX', 'fulfillment_bench')}_{orders}"
 
 
 def connect(database: str, **options: object) -> psycopg.Connection:

@@ -87,9 +87,31 @@ def post_step(start: int, count: int) -> dict[str, Any]:
         for number, version in numbers:
             url = reverse("dashboard:order-step", kwargs={"number": number, "action": "approve_payment"})
             answer = shared._client[0].post(url, {"version": version, "key": f"{number}-{version}"})
+            shared._client[0].cookies.pop("messages", None)  # as a browser that shows the page it is sent to
         seconds = time.perf_counter() - began
     moved = OrderFulfillment.objects.filter(pk__in=pool(start + count)[start:], payment_status="paid").count()
     assert moved == count, (moved, count, answer.status_code)
+    return {"seconds": seconds / count, "statements": len(counted.sql) / count}
+
+
+def post_floor(count: int) -> dict[str, Any]:
+    """A POST that asks who is there and redirects: what Django and Oscar's middleware take before a view does anything."""
+    from django.http import HttpResponseRedirect
+    from django.urls import path
+
+    from tests import urls
+
+    if not any(getattr(each, "name", "") == "bench-post" for each in urls.urlpatterns):
+        view = lambda request: HttpResponseRedirect("/" if request.user.is_staff else "/no/")  # noqa: E731
+        urls.urlpatterns.insert(0, path("bench/post/", view, name="bench-post"))
+    if not shared._client:
+        shared._client.append(shared.client())
+    with Statements() as counted:
+        began = time.perf_counter()
+        for number in range(count):
+            answer = shared._client[0].post("/bench/post/", {"version": 1, "key": f"key-{number}"})
+            assert answer.headers["Location"] == "/", answer.status_code
+        seconds = time.perf_counter() - began
     return {"seconds": seconds / count, "statements": len(counted.sql) / count}
 
 
@@ -193,6 +215,7 @@ __all__ = [
     "page",
     "place",
     "plans",
+    "post_floor",
     "post_step",
     "queues",
     "reset",

@@ -38,6 +38,11 @@ def p1(benches: list[Any]) -> None:
             bench.posted = answer["statements"]
             return answer["seconds"]
 
+        def floor(block: int, bench: Any = bench) -> float:
+            answer = bench.ours("post_floor", count=BLOCK // 4)
+            bench.floor = answer["statements"]
+            return answer["seconds"]
+
         found = bench.interleave(raw=raw, own=own, ours=ours, stock=stock)
         bench.say("P1", "raw transaction", f"{1 / found['raw']:.0f}/s")
         bench.say("P1", "the same three statements on our indexed tables", f"{bench.ratio('own', 'raw'):.2f} x raw")
@@ -46,8 +51,13 @@ def p1(benches: list[Any]) -> None:
         bench.say("P1", "  statements in its transaction", f"{bench.statements:g}", "<= 5")
         bench.say("P1", f"  statements that wake the workers, per {BLOCK}", f"{bench.wake}", "after the commit")
         bench.say("P1", "stock: lock + EventHandler, no guard, no outbox", f"{bench.ratio('stock', 'raw'):.2f} x raw")
-        bench.interleave(raw=raw, post=posted)
+        bench.interleave(raw=raw, post=posted, floor=floor)
+        bench.say(
+            "P1", "empty POST of a member of staff, Django and Oscar alone", f"{bench.ratio('floor', 'raw'):.2f} x raw"
+        )
+        bench.say("P1", "  its statements: session, user", f"{bench.floor:g}")
         bench.say("P1", "approve_payment by HTTP POST", f"{bench.ratio('post', 'raw'):.2f} x raw", "<= 6")
+        bench.say("P1", "  against the empty POST", f"{bench.ratio('post', 'floor'):.2f} x")
         bench.say("P1", "  statements of the whole request", f"{bench.posted:g}")
 
 

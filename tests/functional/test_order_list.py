@@ -10,6 +10,7 @@ from django.urls import reverse
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
+from oscar_fulfillment.selectors import queues
 from oscar_fulfillment.services import holds
 from oscar_fulfillment.test import factories
 from tests.many import copies
@@ -182,6 +183,51 @@ def test_counts_stop_at_the_cap(staff, settings):
     response = staff.get(URL)
     assert tab_counts(response)["all"] == "10+"
     assert "More than 10 orders" in response.content.decode()
+
+
+def test_a_queue_beyond_the_cap_is_counted_again_after_a_while(staff, settings, monkeypatch):
+    settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "CAPPED_COUNT": 10}
+    now = 1000.0
+    monkeypatch.setattr(queues, "monotonic", lambda: now)
+    copies(factories.placed_order(), 12)
+    assert tab_counts(staff.get(URL))["new"] == "10+"
+    few = OrderFulfillment.objects.filter(number__gte="C00005").values_list("pk", flat=True)
+    OrderFulfillment.objects.filter(pk__in=list(few)).update(shipping_status="cancelled", payment_status="cancelled")
+    with CaptureQueriesContext(connection) as queries:
+        counts = tab_counts(staff.get(URL))
+    assert (counts["new"], counts["all"]) == ("10+", "10+")
+    assert len([q for q in queries if "COUNT(*) AS orders" in q["sql"]]) == 1
+    now += queues.STILL_MORE + 1
+    counts = tab_counts(staff.get(URL))
+    assert counts["all"] == "10+"
+    assert int(counts["new"]) <= 6
+
+
+def test_rows_escape_what_customers_typed(staff):
+    factories.placed_order(
+        number="<b>&1", shipping_address=factories.address(first_name="<i>", last_name="\"x'&"), email="a&b@x.org"
+    )
+    html = staff.get(URL).content.decode()
+    assert "&lt;b&gt;&amp;1</a>" in html
+    assert "&lt;i&gt; &quot;x&#x27;&amp;<small>a&amp;b@x.org</small>" in html
+    assert "<b>" not in html.split("<tbody>")[1].split("</tbody>")[0]
+
+
+def test_rows_escape_odd_separators(staff):
+    factories.placed_order(shipping_address=factories.address(first_name="<i>\x1f", last_name="&"))
+    assert "<td>&lt;i&gt;\x1f &amp;<small>" in staff.get(URL).content.decode()
+
+
+@pytest.mark.parametrize("key", ["payment", "shipping", "date_from", "name"])
+def test_the_kept_filter_form_shows_what_was_asked_for(staff, key):
+    value = {"payment": "paid", "shipping": "received", "date_from": "2026-01-02", "name": "Zoë"}[key]
+    plain = staff.get(URL).content.decode()
+    asked = staff.get(URL, {key: value}).content.decode()
+    again = staff.get(URL).content.decode()
+    shown = {"date_from": 'value="2026-01-02"', "name": 'name="name" value="Zoë"'}.get(key, f'value="{value}" checked')
+    assert shown in asked
+    assert shown not in plain
+    assert shown not in again
 
 
 @pytest.mark.parametrize(

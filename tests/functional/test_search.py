@@ -3,6 +3,7 @@
 import pytest
 
 from oscar_fulfillment.models import OrderFulfillment
+from oscar_fulfillment.selectors import search
 from oscar_fulfillment.services import invoicing
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_cnpj, make_key
@@ -99,6 +100,20 @@ def test_tax_number_with_or_without_its_punctuation(staff, others, text):
 def test_one_order_found_in_several_ways_is_listed_once(staff):
     order = person("Ana", "Ana", email="ana@example.com")
     assert find(staff, "ana") == [order.number]
+
+
+@pytest.mark.parametrize("limit", [1, 500])
+@pytest.mark.parametrize("key", ["q", "name"])
+def test_a_first_and_the_beginning_of_a_last_name_find_who_has_names_between(staff, others, monkeypatch, limit, key):
+    monkeypatch.setattr(search, "MAX_PEOPLE", limit)
+    one, two = person("Ana Maria", "Souza"), person("Ana", "Soutelo")
+    anabela = person("Anabela", "Souza")
+    three = person("Ana Rita", "Souto")
+    for text in ("ana sou", "Ana  SOU"):
+        response = staff.get(URL, {key: text})
+        assert numbers(response) == [three.number, two.number, one.number]
+    assert numbers(staff.get(URL, {key: "ana zhu"})) == []
+    assert numbers(staff.get(URL, {key: "souza, ana"})) == [anabela.number, one.number]
 
 
 def test_search_combines_with_queue_and_filters(staff, others):

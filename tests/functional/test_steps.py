@@ -342,7 +342,7 @@ def test_wrong_methods_and_unknown_steps(client, boss):
     order = factories.placed_order()
     assert client.get(step_url(order, "fly")).status_code == 404
     assert client.post(step_url(order, "fly")).status_code == 404
-    for hidden in ("authorize_payment", "cancel_payment", "refund_payment", "place_hold"):
+    for hidden in ("authorize_payment", "cancel_payment", "reopen_payment", "place_hold"):
         assert client.post(step_url(order, hidden), {"version": 1, "key": "k" * 12}).status_code == 404
     assert client.put(step_url(order, "release")).status_code == 405
     assert client.delete(page_url(order)).status_code == 405

@@ -23,9 +23,12 @@ def demo() -> Any:
     return found
 
 
-def begun(method: Any = None, **options: Any) -> tuple[Any, ProviderPayment, Any]:
-    """An order of 20.00 whose buyer was sent to the provider: (order, payment, provider)."""
-    provider = demo()
+def begun(method: Any = None, *, fresh: bool = True, **options: Any) -> tuple[Any, ProviderPayment, Any]:
+    """An order of 20.00 whose buyer was sent to the provider: (order, payment, provider).
+
+    ``fresh=False`` keeps what the provider knows: for the second order of a test.
+    """
+    provider = demo() if fresh else gateways.get("demo")
     order = factories.placed_order(method=method or factories.gateway_method(), **options)
     payment = provider_payments.begin_payment(order=order, actor=TEAM, return_url="https://shop.example/back/")
     return order, payment, provider

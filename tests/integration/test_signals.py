@@ -1,5 +1,6 @@
 """Signals, as a plugin uses them: all are sent, after the commit; one that fails neither undoes nor hides a change."""
 
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -8,9 +9,21 @@ from django.db import transaction
 from oscar_fulfillment import signals
 from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.exceptions import AdapterRejected, TransitionNotAllowed
+from oscar_fulfillment.gateways.base import PaymentState
 from oscar_fulfillment.models import OrderFulfillment, OutboundMessage, StatusChange
-from oscar_fulfillment.services import cancelling, door, holds, payments, release, shipping, stock
+from oscar_fulfillment.services import (
+    cancelling,
+    door,
+    holds,
+    operations,
+    payments,
+    release,
+    restoring,
+    shipping,
+    stock,
+)
 from oscar_fulfillment.test import factories
+from tests.integration import payments as shop
 from tests.plugin.receivers import AFTERWARDS, ALL, Plugin
 
 pytestmark = pytest.mark.django_db
@@ -46,6 +59,7 @@ def test_each_signal_is_sent_once_after_the_commit_whatever_the_plugin_does(
     assert per_order == [
         "order_recorded", "payment_approved", "order_released", "order_invoiced", "order_dispatched",
         "order_delivered", "order_returned", "order_recorded", "hold_placed", "hold_released", "order_cancelled",
+        "payment_cancelled",
     ]  # fmt: skip
     assert plugin.names.count("status_changed") == 7
     assert sane.names == plugin.names
@@ -61,6 +75,28 @@ def test_each_signal_is_sent_once_after_the_commit_whatever_the_plugin_does(
             assert list(order.fulfillment.shipments.values_list("pk", flat=True)) == kwargs["shipments"]
     assert [f.shipping_status for f in OrderFulfillment.objects.order_by("pk")] == ["returned", "cancelled"]
     assert ("the plugin fails" in caplog.text) == broken
+
+
+@pytest.mark.parametrize("broken", [False, True])
+def test_what_the_money_does_is_told_to_plugins(team, broken, django_capture_on_commit_callbacks):
+    with Plugin(broken) as plugin, django_capture_on_commit_callbacks(execute=True):
+        order, payment, _provider = shop.held()
+        operations.request_capture(order=order, payment=payment.pk, actor=team)
+        outbox.drain(destination="payments:demo")
+        operations.request_refund(order=order, payment=payment.pk, actor=team, amount=Decimal(5), reason="broken")
+        outbox.drain(destination="payments:demo")
+        other, attempt, provider = shop.begun(fresh=False)
+        provider.change(attempt.reference, state=PaymentState.EXPIRED)
+        shop.refresh(attempt)
+        provider.pay(attempt.reference)
+        shop.refresh(attempt)
+        restoring.restore_order(order=other, actor=team, reason="paid late")
+    found = {name: kwargs for name, _sender, kwargs in plugin.heard}
+    assert {"payment_authorized", "payment_approved", "payment_refunded", "payment_cancelled"} <= set(found)
+    assert {"late_payment", "order_restored"} <= set(found)
+    assert found["payment_refunded"]["amount"] == Decimal(5)
+    assert (found["late_payment"]["order"].pk, found["late_payment"]["amount"]) == (other.pk, Decimal(20))
+    assert shop.statuses(other) == ("paid", "received")
 
 
 @pytest.mark.django_db(transaction=True)

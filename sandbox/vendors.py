@@ -1,0 +1,47 @@
+"""The vendors' accounts of the demo shop: the credentials that the simulators know."""
+
+from __future__ import annotations
+
+from typing import Any
+
+
+def gateways(simulators: str) -> dict[str, Any]:
+    """The setting GATEWAYS, with each provider at its simulator."""
+    from .simulators import datatrans, mercadopago, pagarme, yookassa
+
+    return {
+        "yookassa": {
+            "BACKEND": "oscar_fulfillment.gateways.yookassa.YooKassa",
+            "OPTIONS": {
+                "shop_id": yookassa.SHOP_ID,
+                "secret_key": yookassa.SECRET_KEY,
+                "base_url": f"{simulators}/yookassa/v3",
+                "receipts": {"vat_code": 11},
+            },
+        },
+        "mercadopago": {
+            "BACKEND": "oscar_fulfillment.gateways.mercadopago.MercadoPago",
+            "OPTIONS": {
+                "access_token": mercadopago.ACCESS_TOKEN,
+                "webhook_secrets": [mercadopago.WEBHOOK_SECRET],
+                "base_url": f"{simulators}/mercadopago",
+            },
+        },
+        "pagarme": {
+            "BACKEND": "oscar_fulfillment.gateways.pagarme.PagarMe",
+            "OPTIONS": {
+                "secret_key": pagarme.SECRET_KEY,
+                "webhook_credentials": [f"{pagarme.HOOK_USER}:{pagarme.HOOK_PASSWORD}"],
+                "base_url": f"{simulators}/pagarme/core/v5",
+            },
+        },
+        "datatrans": {
+            "BACKEND": "oscar_fulfillment.gateways.datatrans.DatatransGateway",
+            "OPTIONS": {
+                "merchant_id": datatrans.MERCHANT_ID,
+                "password": datatrans.PASSWORD,
+                "sign_keys": [datatrans.SIGN_KEY],
+                "base_url": f"{simulators}/datatrans",
+            },
+        },
+    }
