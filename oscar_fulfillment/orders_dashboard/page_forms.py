@@ -187,4 +187,4 @@ def mail_address(page: OrderPage) -> str:
     return page.order.email or _("no address known")
 
 
-from . import page_forms_goods, page_forms_order  # noqa: E402, F401  (they fill FORMS)
+from . import page_forms_edit, page_forms_goods, page_forms_order  # noqa: E402, F401  (they fill FORMS)

@@ -19,6 +19,7 @@ from oscar_fulfillment.selectors.order_step import find_order_for_step
 from oscar_fulfillment.services import documents
 from oscar_fulfillment.services.door import ORDERS
 
+from .edit_reading import edit_steps
 from .page_forms import form_class
 from .page_steps import hold_refusal, page_steps
 
@@ -53,6 +54,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "fulfillment": page.fulfillment,
         "steps": steps,
         "hold_refusal": hold_refusal(page, user),
+        "edit_steps": edit_steps(page, user),
         "may_hold": user_may(user, "place_hold"),
         "may_note": user_may(user, "add_note"),
         "may_print": user_may(user, "print"),

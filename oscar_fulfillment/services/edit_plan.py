@@ -161,3 +161,12 @@ def _check(plan: Plan) -> None:
         errors["__all__"] = [_("An order needs goods. To take all of them away, cancel it.")]
     if errors:
         raise InvalidInput(errors)
+
+
+def normal(plan: Plan) -> Wanted:
+    """The plan as the smallest draft that leads to it."""
+    return Wanted(
+        {line.line.pk: line.quantity for line in plan.changed if line.line is not None},
+        {line.record.pk: line.quantity for line in plan.lines if line.line is None},
+        plan.wanted.shipping,
+    )

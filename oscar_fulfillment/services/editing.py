@@ -51,6 +51,10 @@ class Preview:
         return None if self.bound is None else self.bound - self.quote.total
 
     @property
+    def room_text(self) -> str:
+        return "" if self.room is None else edit_rules.money_text(abs(self.room), self.quote.currency)
+
+    @property
     def can_apply(self) -> bool:
         return not self.reasons and not self.plan.is_empty
 
