@@ -166,7 +166,13 @@ class EditPage:
         order = self.order
         found = [Carrying(AS_AGREED, order.shipping_method or _("Shipping"), order.shipping_incl_tax)]
         if self.looked is not None:
-            found += [Carrying(f"{METHOD}{m.code}", m.name, m.incl_tax) for m in self.looked.quote.methods]
+            # The agreed method at the agreed charge is no other choice, unless the draft has it.
+            found += [
+                Carrying(f"{METHOD}{method.code}", method.name, method.incl_tax)
+                for method in self.looked.quote.methods
+                if (method.code, method.incl_tax) != (order.shipping_code, order.shipping_incl_tax)
+                or method.code == self.wanted.shipping.method
+            ]
         return [*found, Carrying(BY_HAND, _("Another charge"))]
 
     @property

@@ -43,6 +43,8 @@ class Quote:
     methods: list[Carriage]
     #: code -> (name, with tax, without tax)
     surcharges: dict[str, tuple[str, Decimal, Decimal]]
+    #: What the order's total holds beyond Oscar's own parts (a shop's gift card): (with tax, without tax). It stays.
+    adjustment: tuple[Decimal, Decimal]
     total: Decimal
     total_excl_tax: Decimal
     before: Decimal
@@ -64,8 +66,9 @@ def quote(found: Priced, lacking: Mapping[str, int]) -> Quote:
     incl, excl = _goods(found)
     for orphan in found.orphans:
         incl, excl = incl + orphan.line.line_price_incl_tax, excl + orphan.line.line_price_excl_tax
-    incl += shipping.incl_tax + sum((charge[1] for charge in charges.values()), Decimal(0))
-    excl += shipping.excl_tax + sum((charge[2] for charge in charges.values()), Decimal(0))
+    rest = _adjustment(found.plan)
+    incl += shipping.incl_tax + rest[0] + sum((charge[1] for charge in charges.values()), Decimal(0))
+    excl += shipping.excl_tax + rest[1] + sum((charge[2] for charge in charges.values()), Decimal(0))
     return Quote(
         lines=lines,
         discounts=[
@@ -76,12 +79,27 @@ def quote(found: Priced, lacking: Mapping[str, int]) -> Quote:
         shipping=shipping,
         methods=methods,
         surcharges=charges,
+        adjustment=rest,
         total=known(incl),
         total_excl_tax=known(excl),
         before=order.total_incl_tax,
         currency=order.currency,
         missing=[line for line in lines if line.missing],
     )
+
+
+def _adjustment(plan: Plan) -> tuple[Decimal, Decimal]:
+    """What the order's total is beyond its lines, shipping and surcharges. A cent or two is how prices were rounded."""
+    order = plan.order
+    rows = [line.line for line in plan.lines if line.line is not None]
+    charges = list(order.surcharges.all())
+    incl = order.total_incl_tax - order.shipping_incl_tax - sum((c.incl_tax for c in charges), Decimal(0))
+    excl = order.total_excl_tax - order.shipping_excl_tax - sum((c.excl_tax for c in charges), Decimal(0))
+    incl -= sum((row.line_price_incl_tax for row in rows), Decimal(0))
+    excl -= sum((row.line_price_excl_tax for row in rows), Decimal(0))
+    if abs(incl) <= Decimal("0.005") * (len(rows) + 2):
+        return Decimal(0), Decimal(0)
+    return incl, excl
 
 
 def _goods(found: Priced) -> tuple[Decimal, Decimal]:

@@ -328,6 +328,15 @@ def test_surcharges_stay_and_are_reckoned_where_the_shop_still_knows_them(mug, m
     }
 
 
+def test_what_a_shop_has_added_to_the_total_stays(mug):
+    order = place([(mug, 3)])
+    get_model("order", "Order").objects.filter(pk=order.pk).update(total_incl_tax=25, total_excl_tax=24)  # a gift card
+    edit(order, [(mug, 2)])
+    assert (fresh(order).total_incl_tax, fresh(order).total_excl_tax) == (Decimal("15.00"), Decimal("14.00"))
+    editing.revert_edit(order=order, actor=TEAM)
+    assert fresh(order).total_incl_tax == Decimal("25.00")
+
+
 # ---- Back again ----
 
 
