@@ -27,6 +27,7 @@ RECEIVED, IN_PROCESS, SENT, COMPLETED, CANCELLED = "received", "in_process", "se
 _PROJECTION = {
     "received": RECEIVED,
     "released": IN_PROCESS,
+    "partially_invoiced": IN_PROCESS,
     "invoiced": IN_PROCESS,
     "partially_dispatched": IN_PROCESS,
     "dispatched": SENT,
@@ -94,7 +95,7 @@ STANDARD = Flow(
     "STANDARD",
     _("Standard: start, dispatch"),
     PAYMENT.relabel({"paid": pgettext_lazy("payment status", "Paid")}),
-    SHIPPING.without("invoiced", "invoice", "cancel_invoice")
+    SHIPPING.without("partially_invoiced", "invoiced", "invoice", "cancel_invoice")
     .change("dispatch", sources=("released", "partially_dispatched"))
     .relabel({"released": _("In process"), "release": _("Start processing")}),
     steps=("approve_payment", "release", "dispatch", "deliver"),

@@ -124,9 +124,12 @@ def has_shipment_under_way(step: Any) -> Reason | None:
 
 
 def invoice_not_used(step: Any) -> Reason | None:
-    """An invoice can be taken back only while its goods are still here."""
-    if all(s.status == "pending" for s in _shipments(step) if s.invoice_id):
+    """An invoice can be taken back only while all its goods are still here; one such is enough to ask for."""
+    used = {s.invoice_id for s in _shipments(step) if s.status != "pending"}
+    if any(s.invoice_id and s.invoice_id not in used for s in _shipments(step)):
         return None
+    if step.subject.shipping_status == "partially_dispatched":
+        return Reason("invoice_used", _("No invoice of this order is left whose goods are all still here."))
     return Reason("invoice_used", _("Goods have left the house with this invoice."))
 
 

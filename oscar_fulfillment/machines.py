@@ -71,6 +71,7 @@ SHIPPING = StateMachine.declare(
     [
         State("received", pgettext_lazy("shipping status", "Received"), "secondary"),
         State("released", _("Released for invoicing"), "info"),
+        State("partially_invoiced", _("Invoiced in part"), "info"),
         State("invoiced", _("Invoiced"), "info"),
         State("partially_dispatched", _("Sent in part"), "primary"),
         State("dispatched", pgettext_lazy("shipping status", "Sent"), "primary"),
@@ -81,8 +82,8 @@ SHIPPING = StateMachine.declare(
     [
         Transition(
             "release",
-            ("received", "released", "invoiced", "partially_dispatched"),
-            ("released", "partially_dispatched"),
+            ("received", "released", "partially_invoiced", "invoiced", "partially_dispatched"),
+            ("released", "partially_invoiced", "partially_dispatched"),
             _("Release for invoicing"),
             permission="release_order",
             guards=(guards.no_open_hold, guards.money_is_safe, guards.something_to_release),
@@ -91,7 +92,7 @@ SHIPPING = StateMachine.declare(
         ),
         Transition(
             "invoice",
-            ("released", "partially_dispatched"),
+            ("released", "partially_invoiced", "partially_dispatched"),
             ("invoiced", "partially_dispatched"),
             pgettext_lazy("step", "Invoice"),
             permission="invoice_order",
@@ -101,8 +102,8 @@ SHIPPING = StateMachine.declare(
         ),
         Transition(
             "cancel_invoice",
-            ("invoiced",),
-            ("released",),
+            ("partially_invoiced", "invoiced", "partially_dispatched"),
+            ("released", "partially_invoiced", "partially_dispatched"),
             _("Take the invoice back"),
             permission="invoice_order",
             guards=(guards.invoice_not_used,),
@@ -112,7 +113,7 @@ SHIPPING = StateMachine.declare(
         ),
         Transition(
             "dispatch",
-            ("invoiced", "partially_dispatched"),
+            ("partially_invoiced", "invoiced", "partially_dispatched"),
             ("partially_dispatched", "dispatched"),
             _("Dispatch"),
             permission="dispatch_order",
@@ -151,7 +152,7 @@ SHIPPING = StateMachine.declare(
         ),
         Transition(
             "cancel",
-            ("received", "released", "invoiced"),
+            ("received", "released", "partially_invoiced", "invoiced"),
             ("cancelled",),
             _("Cancel this order"),
             permission="cancel_order",

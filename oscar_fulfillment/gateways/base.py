@@ -149,6 +149,8 @@ class RemotePayment:
     hold_expires_at: datetime | None = None  # of an authorization
     paid_at: datetime | None = None
     refunds: Sequence[RemoteRefund] = ()
+    #: When the provider was asked for this: of two answers that contradict each other the later question counts.
+    asked_at: datetime | None = None
 
 
 @dataclass(frozen=True)

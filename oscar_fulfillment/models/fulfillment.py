@@ -108,11 +108,11 @@ class OrderFulfillment(Tracked):
                 name="fulfillment_deferred",
                 condition=models.Q(ships_before_payment=True, payment_status="awaiting_payment"),
             ),
-            # Sent in part, and nothing of the rest waits for goods: of these there are few, of the others many.
+            # Sent in part: few, among the many that are on their way.
             models.Index(
                 fields=["-placed_at", "-order"],
                 name="fulfillment_rest",
-                condition=models.Q(shipping_status="partially_dispatched", has_backorder=False, hold_count=0),
+                condition=models.Q(shipping_status="partially_dispatched", hold_count=0),
             ),
             models.Index(
                 fields=["-placed_at", "-order"], name="fulfillment_payout", condition=models.Q(awaits_payout=True)

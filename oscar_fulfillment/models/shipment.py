@@ -36,6 +36,10 @@ class Shipment(models.Model):
             models.UniqueConstraint(fields=["fulfillment", "number"], name="fulfillment_shipment_number"),
             models.CheckConstraint(condition=models.Q(status__in=STATUSES), name="fulfillment_shipment_status"),
         ]
+        # What waits of an order that was sent in part, see ``selectors.queues``.
+        indexes = [
+            models.Index(fields=["fulfillment"], name="ff_shipment_pending", condition=models.Q(status=PENDING)),
+        ]
 
     def __str__(self) -> str:
         return f"#{self.fulfillment.number}-{self.number}"

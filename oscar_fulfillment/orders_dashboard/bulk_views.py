@@ -18,6 +18,7 @@ from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.models import BulkJob, BulkJobItem
 from oscar_fulfillment.permissions import user_may
+from oscar_fulfillment.selectors.orders import fulfillments_for_user
 from oscar_fulfillment.selectors.slips import read_slips
 from oscar_fulfillment.services import bulk
 
@@ -147,7 +148,9 @@ class BulkRetryView(View):
         if not user_may(request.user, job.action):
             raise PermissionDenied
         try:
-            again = bulk.retry(job=job, user=request.user, key=request.POST.get("key", ""))
+            again = bulk.retry(
+                job=job, user=request.user, key=request.POST.get("key", ""), base=fulfillments_for_user(request.user)
+            )
         except InvalidInput as error:
             errors = [str(message) for found in error.errors.values() for message in found]
             return BulkJobView().show(request, job, status=400, errors=errors)
@@ -161,7 +164,8 @@ class BulkSlipsView(View):
         job = job_or_404(request, pk)
         if job.action != "print" or not user_may(request.user, "print"):
             raise Http404
-        printed = job.items.filter(status=BulkJobItem.DONE, fulfillment__isnull=False).order_by("pk")
+        seen = fulfillments_for_user(request.user)  # a partner's people may have lost the sight of some since
+        printed = job.items.filter(status=BulkJobItem.DONE, fulfillment__in=seen).order_by("pk")
         page: Any = Paginator(cast(Any, _Counted(printed, job.done_count)), SLIPS_PER_PAGE).get_page(
             request.GET.get("page")
         )

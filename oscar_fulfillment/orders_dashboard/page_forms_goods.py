@@ -62,8 +62,8 @@ class ReleaseForm(StepForm):
         typed = self.cleaned_data
         chosen = {int(name[5:]): quantity for name, quantity in typed.items() if name.startswith("line_")}
         quantities = None
-        # No quantity at all: the whole order is meant (a form without the table, a program).
-        if not typed["in_part"] and any(quantity is not None for quantity in chosen.values()):
+        # A form without the table (a program) means the whole order; an emptied field means none of this line.
+        if not typed["in_part"] and any(self.add_prefix(f"line_{pk}") in self.data for pk in chosen):
             quantities = {pk: quantity or 0 for pk, quantity in chosen.items()}
         return release.release_order(
             quantities=quantities, in_part=bool(typed["in_part"]), reason=typed["reason"], **common
@@ -113,16 +113,26 @@ class InvoiceForm(StepForm):
 
 @form("cancel_invoice")
 class CancelInvoiceForm(StepForm):
-    """The document was wrong."""
+    """A document was wrong."""
 
     danger = True
+    invoice = forms.IntegerField(
+        label=gettext_lazy("Fiscal document"), required=False, min_value=1, max_value=MOST, widget=forms.HiddenInput
+    )
     reason = reason_field(gettext_lazy("Why is it taken back?"), required=True)
 
+    def prepare(self) -> None:
+        found = self.page.to_take_back
+        if len(found) > 1:
+            choices = [("", _("All whose goods are still here")), *((str(i.pk), str(i)) for i in found)]
+            self.fields["invoice"].widget = forms.Select(choices=choices)
+
     def consequences(self) -> list[Any]:
-        return [_("The order goes back one step and can be invoiced again. Cancel the document at the tax office too.")]
+        return [_("The goods it covers can be invoiced again. Cancel the document at the tax office too.")]
 
     def save(self, **common: Any) -> StatusChange:
-        return invoicing.cancel_invoice(reason=self.cleaned_data["reason"], **common)
+        typed = self.cleaned_data
+        return invoicing.cancel_invoice(invoice=typed["invoice"], reason=typed["reason"], **common)
 
 
 def shipment_choices(rows: list[ShipmentRow], everything: Any) -> list[tuple[str, str]]:

@@ -158,6 +158,12 @@ class OrderPage:
         self.load()
         return list(self.fulfillment.invoices.all())
 
+    @property
+    def to_take_back(self) -> list[Invoice]:
+        """Valid documents whose goods are all still here."""
+        used = {r.shipment.invoice_id for r in self.shipments if r.shipment.status not in (PENDING, CANCELLED)}
+        return [i for i in self.invoices if i.cancelled_at is None and i.pk not in used]
+
     @cached_property
     def open_holds(self) -> list[Any]:
         self.load()

@@ -10,13 +10,15 @@ from time import monotonic
 from typing import Any
 
 from django.core.signals import setting_changed
-from django.db.models import Q, QuerySet
+from django.db.models import CharField, ExpressionWrapper, OuterRef, Q, QuerySet, Subquery
 from django.db.models.expressions import RawSQL
+from django.db.models.lookups import GreaterThan
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import pgettext_lazy as pgettext
 
 from oscar_fulfillment.flows import Flow, flows
-from oscar_fulfillment.models import OrderFulfillment
+from oscar_fulfillment.models import OrderFulfillment, Shipment
+from oscar_fulfillment.models.shipment import PENDING
 
 from .scans import Alternatives, Part, capped_counts, count_part, page_ids, walks
 
@@ -42,14 +44,22 @@ class Queue:
     hint: Any = ""
 
 
+#: States in which a part of the order waits for one step, another part for the next.
+_MIXED = frozenset({"partially_invoiced"})
+
+
 def step_places(flow: Flow) -> dict[str, list[str]]:
-    """Shipping states by the step that takes an order on from there: the last of the flow's steps that may start."""
+    """Shipping states by the step that takes an order on from there: the last of the flow's steps that may start.
+
+    A state whose parts wait for several steps is the place of each; what waits for its release waits for goods.
+    """
     places: dict[str, list[str]] = defaultdict(list)
     for state in flow.shipping.states:
         table = flow.shipping.transitions
         following = [step for step in flow.steps if step in table and state in table[step].sources]
-        if following:
-            places[following[-1]].append(state)
+        following = [step for step in following if step != "release"] if state in _MIXED else following[-1:]
+        for step in following:
+            places[step].append(state)
     return places
 
 
@@ -71,6 +81,27 @@ def _waiting_for() -> dict[str, list[Q]]:
         else:
             found[step] += [Q(flow=name, shipping_status=state) for name in sorted(names)]
     return found
+
+
+#: A part has left. What the rest waits for is known by its shipments only.
+_REST = Q(shipping_status="partially_dispatched")
+
+
+def _waiting_parcel(*, invoiced: bool) -> Q:
+    """A shipment that waits to leave (in a flow that invoices: with its document), or that waits for its document.
+
+    A scalar subquery and no EXISTS: PostgreSQL would turn that into a join and read all shipments, where each of the
+    few orders sent in part is one look at an index.
+    """
+    plain = [name for name, flow in flows().items() if not flow.invoices]
+    parcels = Shipment._default_manager.filter(fulfillment=OuterRef("pk"), status=PENDING).alias(
+        flow=ExpressionWrapper(OuterRef("flow"), CharField())
+    )
+    if invoiced:
+        found = parcels.filter(Q(invoice__isnull=False) | Q(flow__in=plain))
+    else:
+        found = parcels.filter(invoice__isnull=True).exclude(flow__in=plain)
+    return Q(GreaterThan(Subquery(found.order_by().values("pk")[:1]), 0))
 
 
 def build_queues(manual_methods: Iterable[int]) -> Mapping[str, Queue]:
@@ -143,7 +174,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
     ]
     to_release = [condition & Q(payment_status=status) & no_hold for condition in waiting["release"] for status in SAFE]
     to_dispatch = [condition & no_hold for condition in waiting["dispatch"]]
-    to_dispatch.append(Q(shipping_status="partially_dispatched", has_backorder=False) & no_hold)
+    to_dispatch.append(_REST & no_hold & _waiting_parcel(invoiced=True))
     listed = [
         Queue(ALL, _("All"), _("No orders yet. The first one will appear here by itself."), [Q()]),
         Queue(
@@ -182,6 +213,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
             listed.append(Queue(f"step-{step}", label, _("No order is waiting for this step."), conditions))
     if waiting.get("invoice"):
         conditions = [condition & no_hold for condition in waiting["invoice"]]
+        conditions.append(_REST & no_hold & _waiting_parcel(invoiced=False))
         empty = _("Nothing to invoice. Released orders wait here for their fiscal document.")
         listed.append(Queue("to-invoice", _("To invoice"), empty, conditions))
     empty = _("Nothing to dispatch. Orders that are ready to leave the house wait here.")

@@ -100,10 +100,10 @@ def submit(
         raise InvalidInput({"key": [_("The form is damaged. Load the list again.")]})
     params = params or {}
     ACTIONS[action].context(params)
+    listed = list(dict.fromkeys(orders))
     earlier = BulkJob._default_manager.filter(key=key).first()
     if earlier is not None:
-        return _same(earlier, action, user)
-    listed = list(dict.fromkeys(orders))
+        return _same(earlier, action, user, listed, params)
     _check_size(len(listed))
     params = {**params, "language": translation.get_language() or ""}
     job = BulkJob(action=action, params=params, actor=user, total=len(listed), key=key)
@@ -120,15 +120,23 @@ def submit(
         earlier = BulkJob._default_manager.filter(key=key).first()
         if earlier is None:
             raise
-        return _same(earlier, action, user)
+        return _same(earlier, action, user, listed, params)
     if runs_here:
         run_job(job.pk)
         job.refresh_from_db()
     return job
 
 
-def _same(job: BulkJob, action: str, user: Any) -> BulkJob:
-    if job.action != action or job.actor_id != user.pk:
+def _same(job: BulkJob, action: str, user: Any, listed: Sequence[tuple[int, str]], params: dict[str, Any]) -> BulkJob:
+    """The job that this key stands for. A browser goes back to a list with its old key, where other orders are ticked
+    then: that is no repetition. Fewer orders are one, since those that were done leave the list."""
+    asked = {name: job.params.get(name) for name in params} == params
+    if (
+        job.action != action
+        or job.actor_id != user.pk
+        or not asked
+        or {pk for pk, _number in listed} - set(job.items.values_list("fulfillment_id", flat=True))
+    ):
         raise InvalidInput({"key": [_("This form was already used for another step. Load the list again.")]})
     return job
 
@@ -146,9 +154,9 @@ def _check_size(size: int) -> None:
         raise InvalidInput({"orders": [message % {"limit": limit}]})
 
 
-def retry(*, job: BulkJob, user: Any, key: str) -> BulkJob:
-    """A new job with the orders that this one refused."""
-    refused = job.items.filter(status=BulkJobItem.REFUSED, fulfillment__isnull=False)
+def retry(*, job: BulkJob, user: Any, key: str, base: Any) -> BulkJob:
+    """A new job with the orders that this one refused, as far as they are in ``base`` (what the user may see now)."""
+    refused = job.items.filter(status=BulkJobItem.REFUSED, fulfillment__in=base)
     params = {name: value for name, value in job.params.items() if name != "language"}
     return submit(
         action=job.action,

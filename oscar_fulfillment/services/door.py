@@ -128,10 +128,20 @@ ORDERS = Aggregate(
 )
 
 
-def move(order: Any, *moves: Move, actor: Actor, effect: Effect | None = None, **options: Any) -> StatusChange:
-    """Move one order through the door; returns its history row. See :func:`core.transitions.apply`."""
+def move(
+    order: Any, *moves: Move, actor: Actor, effect: Effect | None = None, held: bool = False, **options: Any
+) -> StatusChange:
+    """Move one order through the door; returns its history row. See :func:`core.transitions.apply`.
+
+    ``held``: the caller holds the lock of the fulfillment row in this transaction, and ``order.fulfillment`` is that
+    row as it is now: it is not read again.
+    """
     lock = options.pop("lock", False) or any(_locks(m) for m in moves)
-    seen = _seen(order, options.get("expected_version"))
+    if held:
+        lock, seen = False, order.fulfillment
+        seen._state.fields_cache["order"] = order
+    else:
+        seen = _seen(order, options.get("expected_version"))
     step = apply(ORDERS, order.pk, *moves, actor=actor, effect=effect, lock=lock, subject=seen, **options)
     _refresh(order, step.subject)
     return step.change

@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.fiscal.access_key import AccessKeyError, is_zeros, means_no_document, parse, validate_against
@@ -18,7 +19,7 @@ from oscar_fulfillment.models import Invoice, Shipment, StatusChange
 from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
 
 from .door import move
-from .shipments import ShipmentBook
+from .shipments import PENDING, ShipmentBook, name_pending
 
 INVOICE = Move("shipping", "invoice")
 CANCEL_INVOICE = Move("shipping", "cancel_invoice")
@@ -139,24 +140,60 @@ def invoice_order(
 
 
 def cancel_invoice_effect(steps: Sequence[Step]) -> None:
-    """The document is marked cancelled; its shipments wait for another."""
+    """Documents whose goods are all still here are marked cancelled; their shipments wait for others."""
     ids = [step.subject.pk for step in steps]
-    open_ones = Invoice._default_manager.filter(fulfillment__in=ids, cancelled_at=None)
+    book = ShipmentBook(ids)
+    valid = list(Invoice._default_manager.filter(fulfillment__in=ids, cancelled_at=None))
+    gone: list[int] = []
     for step in steps:
-        step.data["invoices"] = [invoice.pk for invoice in open_ones if invoice.fulfillment_id == step.subject.pk]
-    Shipment._default_manager.filter(fulfillment__in=ids, status="pending").update(invoice=None)
-    open_ones.update(cancelled_at=steps[0].now, cancel_reason=steps[0].reason)
+        shipments = book.of(step.subject.pk)
+        used = {shipment.invoice_id for shipment in shipments if shipment.status != PENDING}
+        wanted = step.context.get("invoice")
+        mine = [i.pk for i in valid if i.fulfillment_id == step.subject.pk and wanted in (None, i.pk)]
+        taken = [pk for pk in mine if pk not in used]
+        if not taken:
+            step.refuse(_not_to_take_back(bool(mine)))
+            continue
+        for shipment in shipments:
+            if shipment.invoice_id in taken:
+                shipment.invoice = None
+        documents = (shipment.invoice_id is not None for shipment in shipments)
+        step.targets["shipping"] = book.resolve(
+            step.subject.pk,
+            has_backorder=step.subject.has_backorder,
+            pending=name_pending(documents, step.machines["shipping"].transitions[CANCEL_INVOICE.action].targets),
+        )
+        step.data["invoices"] = taken
+        gone += taken
+    Shipment._default_manager.filter(invoice__in=gone, status=PENDING).update(invoice=None)
+    Invoice._default_manager.filter(pk__in=gone).update(cancelled_at=steps[0].now, cancel_reason=steps[0].reason)
+
+
+def _not_to_take_back(is_used: bool) -> Reason:
+    if is_used:
+        return Reason("invoice_used", _("Goods have left the house with this invoice."))
+    return Reason("no_invoice", _("This invoice is not valid any more."))
 
 
 def cancel_invoice(
-    *, order: Any, actor: Actor, reason: str, expected_version: int | None = None, key: str = ""
+    *,
+    order: Any,
+    actor: Actor,
+    reason: str,
+    invoice: int | None = None,
+    expected_version: int | None = None,
+    key: str = "",
 ) -> StatusChange:
-    """Take the fiscal document back (typed wrongly, or cancelled at the tax office); a reason is required."""
+    """Take a fiscal document back (typed wrongly, or cancelled at the tax office); a reason is required.
+
+    ``invoice`` (its id) for one of several; otherwise every document whose goods are all still here.
+    """
     return move(
         order,
         CANCEL_INVOICE,
         actor=actor,
         reason=clean_text("reason", reason, required=True),
+        context={"invoice": invoice},
         effect=cancel_invoice_effect,
         expected_version=expected_version,
         key=key,

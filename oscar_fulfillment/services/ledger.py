@@ -14,6 +14,7 @@ from typing import Any
 from django.db.models import Sum
 from oscar.core.loading import get_model
 
+from oscar_fulfillment.core import rows
 from oscar_fulfillment.core.exceptions import FulfillmentError
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.rows import Row
@@ -62,21 +63,55 @@ def _sum(value: Any) -> Decimal:
     return Decimal(value or 0).quantize(Decimal("0.01"))
 
 
-def source_type(name: str) -> Any:
-    """Oscar's source type of this name, made where it is missing."""
-    SourceType = get_model("payment", "SourceType")
-    return SourceType._default_manager.get_or_create(name=name[:128])[0]
-
-
-def open_source(order: Any, type_name: str, reference: str, label: str = "") -> Any:
-    """A new, empty source of an order."""
-    return get_model("payment", "Source")._default_manager.create(
+def open_source(
+    order: Any, type_name: str, reference: str, label: str, *, held: Decimal, captured: Decimal, refunded: Decimal
+) -> tuple[int, Totals]:
+    """A new source of an order with what it begins with; its key and what was booked. Bounds as in :func:`bring_to`."""
+    more = Totals(held + captured, captured, refunded)
+    _check_bounds(more, held)
+    source = get_model("payment", "Source")._default_manager.create(
         order=order,
-        source_type=source_type(type_name),
+        source_type_id=oscar_events.type_id("payment", "SourceType", type_name[:128]),
         currency=order.currency,
         reference=reference[:255],
         label=label[:128],
+        amount_allocated=more.allocated,
+        amount_debited=more.debited,
+        amount_refunded=more.refunded,
     )
+    _book(source, more, reference, "")
+    return source.pk, more
+
+
+def _check_bounds(more: Totals, held: Decimal) -> None:
+    if more.debited < 0 or more.refunded < 0 or held < 0:
+        raise LedgerRefused("less than is booked already")
+
+
+def _book(source: Any, more: Totals, reference: str, status: str) -> None:
+    """The transactions of a change, with its source's totals written by the caller."""
+    if source.amount_refunded > source.amount_debited:
+        raise LedgerRefused("more would be given back than came in")
+    booked = [
+        (AUTHORISE, max(more.allocated, Decimal(0))),
+        (DEBIT, more.debited),
+        (VOID, max(-more.allocated, Decimal(0))),
+        (REFUND, more.refunded),
+    ]
+    Transaction = get_model("payment", "Transaction")
+    rows.insert(
+        [
+            Row(
+                Transaction,
+                {
+                    "source_id": source.pk, "txn_type": kind, "amount": amount, "reference": reference[:128],
+                    "status": status[:128],
+                },
+            )
+            for kind, amount in booked
+            if amount
+        ]
+    )  # fmt: skip
 
 
 def bring_to(
@@ -93,27 +128,13 @@ def bring_to(
         captured - source.amount_debited,
         refunded - source.amount_refunded,
     )
-    if more.debited < 0 or more.refunded < 0 or held < 0:
-        raise LedgerRefused("less than is booked already")
-    if refunded > captured:
-        raise LedgerRefused("more would be given back than came in")
+    _check_bounds(more, held)
+    if not any((more.allocated, more.debited, more.refunded)):
+        return more
     source.amount_allocated += more.allocated
     source.amount_debited, source.amount_refunded = captured, refunded
     source.save(update_fields=["amount_allocated", "amount_debited", "amount_refunded"])
-    booked = [
-        (AUTHORISE, max(more.allocated, Decimal(0))),
-        (DEBIT, more.debited),
-        (VOID, max(-more.allocated, Decimal(0))),
-        (REFUND, more.refunded),
-    ]
-    if more.debited:
-        mark([source.order_id])
-    Transaction = get_model("payment", "Transaction")
-    Transaction._default_manager.bulk_create(
-        Transaction(source=source, txn_type=kind, amount=amount, reference=reference[:128], status=status[:128])
-        for kind, amount in booked
-        if amount
-    )
+    _book(source, more, reference, status)
     return more
 
 
@@ -132,10 +153,10 @@ def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, 
     if not paying:
         return
     mark([order.pk for order in paying])
-    kind = source_type(type_name)
+    kind = oscar_events.type_id("payment", "SourceType", type_name[:128])
     sources = Source._default_manager.bulk_create(
         Source(
-            order=order, source_type=kind, currency=order.currency, reference=reference[:255],
+            order=order, source_type_id=kind, currency=order.currency, reference=reference[:255],
             amount_allocated=amounts[order.pk], amount_debited=amounts[order.pk],
         )
         for order in paying

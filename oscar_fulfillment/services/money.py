@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Any
 
 from oscar_fulfillment import signals
@@ -41,6 +42,11 @@ class News:
     #: Whether the mails of the step go out.
     notify: bool = True
 
+    @cached_property
+    def money(self) -> ledger.Totals:
+        """What the ledger says of the order, this piece of news included."""
+        return ledger.totals(self.order.pk)
+
     @property
     def fulfillment(self) -> OrderFulfillment:
         return self.order.fulfillment
@@ -49,7 +55,7 @@ class News:
 def advance(news: News, actor: Actor, reason: str = "") -> bool:
     """Move the payment machine to what the ledger says, one step at a time. Whether it moved."""
     moved = False
-    while step := next_move(news.fulfillment.payment_status, news.order.total_incl_tax, ledger.totals(news.order.pk)):
+    while step := next_move(news.fulfillment.payment_status, news.order.total_incl_tax, news.money):
         target = step.target
 
         def effect(steps: Sequence[Step], target: str = target, move_: Move = step.move) -> None:
@@ -57,7 +63,7 @@ def advance(news: News, actor: Actor, reason: str = "") -> bool:
                 each.targets["payment"] = target
                 consequences(each, move_, news)
 
-        move(news.order, step.move, actor=actor, reason=reason, data=news.data, effect=effect, lock=True)
+        move(news.order, step.move, actor=actor, reason=reason, data=news.data, effect=effect, held=True)
         moved = True
     return moved
 
@@ -92,8 +98,10 @@ def _money_is_in(step: Step, news: News) -> None:
     if step.subject.problem in ("payment_mismatch", "capture_failed"):
         step.fields["problem"] = ""
     _mail(step, news, messages.PAYMENT_APPROVED)
-    end_terms(order.pk)
-    followups.close_for_orders([order.pk], followups.ABOUT_PAYING, "done", step.actor.label)
+    if step.state("payment") == "authorized" or method is None or method.has_clock or step.subject.has_money:
+        end_terms(order.pk)
+        followups.close_for_orders([order.pk], followups.ABOUT_PAYING, "done", step.actor.label)
+    step.fields["has_money"] = True
 
 
 def _mail(step: Step, news: News, kind: str, **payload: Any) -> None:
@@ -110,12 +118,14 @@ def end_terms(*order_ids: int) -> None:
 
 def compare(news: News, actor: Actor) -> None:
     """Money came: is it what the order costs, and does the order still want it? If not, a person is told."""
-    order, total, money = news.order, news.order.total_incl_tax, ledger.totals(news.order.pk)
+    order, total, money = news.order, news.order.total_incl_tax, news.money
     data = {
         "amount": news.more.debited, "currency": order.currency, "expected": total, "received": money.net,
         "source": news.source, **news.data,
     }  # fmt: skip
     status = news.fulfillment.payment_status
+    if not news.fulfillment.has_money:
+        ledger.mark([order.pk])
     if status == "cancelled" or news.fulfillment.shipping_status == "cancelled":
         late_money(news, data, actor)
     elif money.net > total:
@@ -141,7 +151,7 @@ def late_money(news: News, data: dict[str, Any], actor: Actor) -> None:
             step.fields["problem"] = "late_money"
 
     told = {"amount": str(news.more.debited), "currency": news.order.currency, "late": True}
-    move(news.order, RECEIVE, actor=actor, data=told, effect=effect, lock=True)
+    move(news.order, RECEIVE, actor=actor, data=told, effect=effect, held=True)
     after_commit(_announce_late, news, actor)
 
 

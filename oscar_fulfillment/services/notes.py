@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.actors import Actor
+from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
@@ -55,6 +57,9 @@ def resolve_problem(
 
     def effect(steps: Sequence[Step]) -> None:
         for step in steps:
+            if not step.subject.problem:
+                step.refuse(Reason("no_problem", _("This order has no open problem.")))
+                continue
             step.data["problem"] = step.subject.problem
             step.fields["problem"] = ""
 

@@ -248,7 +248,7 @@ def _release(operation: PaymentOperation, error: str) -> None:
 
 
 def _ask(operation: PaymentOperation) -> PaymentOperation:
-    from .provider_payments import ask, gateway_of
+    from .provider_payments import ask, fetch, gateway_of
 
     payment = operation.payment
     gateway = gateway_of(payment)
@@ -268,7 +268,7 @@ def _ask(operation: PaymentOperation) -> PaymentOperation:
             if refund.state == "failed":
                 raise AdapterRejected(refund.reason or _("The provider could not execute the refund."))
             operation.external_id = refund.external_id
-            remote = gateway.fetch(remote.external_id)
+            remote = fetch(gateway, remote.external_id)
     settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
     if not _happened(operation, remote):
         # Taken on, not executed yet: the next try finds it done.

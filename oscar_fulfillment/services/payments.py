@@ -32,7 +32,7 @@ def approve_effect(steps: Sequence[Step]) -> None:
 
 def _has_clock(step: Step) -> bool:
     method = step.subject.payment_method
-    return method is None or method.has_clock
+    return method is not None and method.has_clock
 
 
 def _end_of_waiting(steps: Sequence[Step]) -> None:

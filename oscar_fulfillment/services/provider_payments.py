@@ -10,6 +10,7 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -155,11 +156,19 @@ def ask(gateway: Gateway, payment: ProviderPayment) -> RemotePayment | None:
 
     Where a provider cannot be searched, a payment whose answer was lost cannot be paid either: nobody has its link.
     """
+    asked_at = timezone.now()
     if payment.external_id:
-        return gateway.fetch(payment.external_id)
+        return replace(gateway.fetch(payment.external_id), asked_at=asked_at)
     if Capability.FIND not in gateway.capabilities(payment.method):
         return None
-    return gateway.find(payment.reference)
+    found = gateway.find(payment.reference)
+    return found and replace(found, asked_at=asked_at)
+
+
+def fetch(gateway: Gateway, external_id: str) -> RemotePayment:
+    """A payment by the provider's number, as it is from this moment on."""
+    asked_at = timezone.now()
+    return replace(gateway.fetch(external_id), asked_at=asked_at)
 
 
 def process_notification(*, provider: str, external_id: str, reference: str) -> str:
@@ -176,11 +185,16 @@ def process_notification(*, provider: str, external_id: str, reference: str) -> 
         refresh_payment(payment=payment)
         return "processed"
     if payment is not None:
-        settle(payment_id=payment.pk, remote=gateway.fetch(external_id), actor=Actor.provider(provider))
+        settle(
+            payment_id=payment.pk,
+            remote=fetch(gateway, external_id),
+            actor=Actor.provider(provider),
+            order_id=payment.fulfillment_id,
+        )
         return "processed"
     if not external_id:
         return "ignored"
-    remote = gateway.fetch(external_id)
+    remote = fetch(gateway, external_id)
     payment = rows.filter(reference=remote.reference).first() if remote.reference else None
     if payment is not None:
         settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(provider))

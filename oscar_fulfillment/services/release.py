@@ -19,7 +19,7 @@ from oscar_fulfillment.models import ShipmentLine, StatusChange
 
 from . import messages, stock
 from .door import move
-from .shipments import PENDING, ShipmentBook, create_shipments, resolve_shipping_status
+from .shipments import PENDING, ShipmentBook, create_shipments, name_pending, resolve_shipping_status
 
 RELEASE = Move("shipping", "release")
 
@@ -100,9 +100,14 @@ def release_effect(steps: Sequence[Step]) -> None:
             continue
         rest = sum(answer.asked - quantities.get(answer.line.pk, 0) for answer in answers)
         step.fields["has_backorder"] = rest > 0
-        # The new shipment joins those that are there, some of which may have left or arrived.
-        joined = [PENDING, *(shipment.status for shipment in book.of(step.subject.pk))]
-        step.targets["shipping"] = resolve_shipping_status(joined, has_backorder=rest > 0, pending="released")
+        # The new shipment joins those that are there, which may be invoiced, have left or arrived.
+        others = book.of(step.subject.pk)
+        documents = [False, *(shipment.invoice_id is not None for shipment in others)]
+        step.targets["shipping"] = resolve_shipping_status(
+            [PENDING, *(shipment.status for shipment in others)],
+            has_backorder=rest > 0,
+            pending=name_pending(documents, step.machines["shipping"].transitions["release"].targets),
+        )
         step.data["lines"] = {str(pk): qty for pk, qty in quantities.items()}
         if rest:
             step.data["missing"] = rest
@@ -148,8 +153,14 @@ def _choose(step: Step, answers: Sequence[ReleaseLine]) -> dict[int, int]:
     if missing:
         step.refuse(_missing(step, missing))
     elif not chosen:
-        step.refuse(Reason("nothing_to_release", _("None of the goods of this order are in stock.")))
+        step.refuse(_nothing(step.context.get("quantities") is not None))
     return chosen
+
+
+def _nothing(is_chosen: bool) -> Reason:
+    if is_chosen:
+        return Reason("nothing_chosen", _("Nothing was chosen to be released."), _("Choose at least one unit"))
+    return Reason("nothing_to_release", _("None of the goods of this order are in stock."))
 
 
 def _missing(step: Step, missing: Sequence[ReleaseLine]) -> Reason:

@@ -42,8 +42,9 @@ _RANK = {
     PaymentState.UNKNOWN: 0,
     PaymentState.PENDING: 0,
     PaymentState.IN_REVIEW: 1,
+    # A hold ends, and a refused card is tried again: either may follow the other.
     PaymentState.AUTHORIZED: 2,
-    **dict.fromkeys(LOST, 3),
+    **dict.fromkeys(LOST, 2),
     PaymentState.CAPTURED: 4,
     PaymentState.REFUNDED: 5,
     PaymentState.CHARGED_BACK: 6,
@@ -69,15 +70,21 @@ class Settled:
         return self.before != self.payment.state or any((self.more.allocated, self.more.debited, self.more.refunded))
 
 
-def settle(*, payment_id: int, remote: RemotePayment, actor: Actor, cancels: bool = True) -> ProviderPayment:
+def settle(
+    *, payment_id: int, remote: RemotePayment, actor: Actor, cancels: bool = True, order_id: int | None = None
+) -> ProviderPayment:
     """Bring a payment and its order to what the provider says. Never raises for what the provider says.
 
-    ``cancels=False`` leaves it to the caller to cancel an order whose payment failed.
+    ``cancels=False`` leaves it to the caller to cancel an order whose payment failed; ``order_id`` saves looking it up.
     """
     with transaction.atomic():
-        pk = ProviderPayment._default_manager.values_list("fulfillment_id", flat=True).get(pk=payment_id)
-        (fulfillment,) = lock_rows(OrderFulfillment._default_manager.filter(pk=pk))
-        (payment,) = lock_rows(ProviderPayment._default_manager.filter(pk=payment_id))
+        if order_id is None:
+            order_id = ProviderPayment._default_manager.values_list("fulfillment_id", flat=True).get(pk=payment_id)
+        rows = OrderFulfillment._default_manager.filter(pk=order_id).select_related("order", "payment_method")
+        (fulfillment,) = lock_rows(rows)
+        (payment,) = lock_rows(ProviderPayment._default_manager.filter(pk=payment_id).select_related("payment_method"))
+        payment.fulfillment = fulfillment
+        fulfillment.order.fulfillment = fulfillment
         if wrong := _mismatch(payment, remote):
             _tell_mismatch(fulfillment, payment, remote, wrong)
             return payment
@@ -90,9 +97,15 @@ def settle(*, payment_id: int, remote: RemotePayment, actor: Actor, cancels: boo
 
 
 def _is_old(payment: ProviderPayment, remote: RemotePayment) -> bool:
+    """Whether we know better already: sums never fall, states never fall back, and the later question counts."""
     if remote.captured < payment.captured or remote.refunded < payment.refunded:
         return True
-    return _RANK[remote.state] < _RANK.get(PaymentState(payment.state), 0) and remote.state != PaymentState.UNKNOWN
+    if remote.state == PaymentState.UNKNOWN or remote.state == payment.state:
+        return False
+    if _RANK[remote.state] < _RANK.get(PaymentState(payment.state), 0):
+        return True
+    asked, known = remote.asked_at, payment.checked_at
+    return asked is not None and known is not None and asked < known
 
 
 def _mismatch(payment: ProviderPayment, remote: RemotePayment) -> str:
@@ -129,25 +142,35 @@ def _record(fulfillment: OrderFulfillment, problem: str, data: dict[str, Any]) -
         for step in steps:
             step.fields["problem"] = problem
 
-    move(fulfillment.order, REPORT, actor=Actor.system("payments"), data=data, effect=effect, lock=True)
+    move(fulfillment.order, REPORT, actor=Actor.system("payments"), data=data, effect=effect, held=True)
 
 
 def _write(fulfillment: OrderFulfillment, payment: ProviderPayment, remote: RemotePayment) -> Settled:
     """The payment row and the ledger."""
     before, now = payment.state, timezone.now()
-    if payment.source_id is None and (remote.authorized or remote.captured):
-        payment.source = ledger.open_source(
-            fulfillment.order, payment.provider, remote.external_id or payment.reference, payment.method
-        )
     held = remote.authorized - remote.captured if remote.state == PaymentState.AUTHORIZED else Decimal(0)
     unknown = remote.state == PaymentState.UNKNOWN
     more = ledger.Totals()
     # A word we do not know says nothing about what is held.
     if payment.source_id is not None and not unknown:
         more = ledger.bring_to(
-            payment.source_id, held=held, captured=remote.captured, refunded=remote.refunded,
-            reference=remote.external_id, status=remote.raw_status,
-        )  # fmt: skip
+            payment.source_id,
+            held=held,
+            captured=remote.captured,
+            refunded=remote.refunded,
+            reference=remote.external_id,
+            status=remote.raw_status,
+        )
+    elif not unknown and (held or remote.captured):
+        payment.source_id, more = ledger.open_source(
+            fulfillment.order,
+            payment.provider,
+            remote.external_id or payment.reference,
+            payment.method,
+            held=held,
+            captured=remote.captured,
+            refunded=remote.refunded,
+        )
     payment.external_id = payment.external_id or remote.external_id
     payment.state = payment.state if unknown else str(remote.state)
     payment.raw_status, payment.reason = remote.raw_status[:64], (remote.reason or payment.reason)[:255]
@@ -157,7 +180,7 @@ def _write(fulfillment: OrderFulfillment, payment: ProviderPayment, remote: Remo
     payment.instructions = {**payment.instructions, **remote.instructions}
     payment.expires_at = remote.expires_at or payment.expires_at
     payment.hold_expires_at = _hold_end(payment, remote, now)
-    payment.checked_at = now
+    payment.checked_at = remote.asked_at or now
     payment.next_check_at = _check_again(payment, now)
     payment.checks = 0 if before != payment.state else payment.checks
     payment.save()
@@ -220,7 +243,7 @@ def _follow(found: Settled, actor: Actor, cancels: bool) -> None:
     elif payment.state == PaymentState.AUTHORIZED and found.fulfillment.payment_status == "cancelled":
         _hold_came_late(found)
     if not moved and found.before != payment.state:
-        move(found.order, REPORT, actor=actor, reason=payment.reason, data=news.data, lock=True)
+        move(found.order, REPORT, actor=actor, reason=payment.reason, data=news.data, held=True)
 
 
 def _late_money_back(found: Settled, actor: Actor, data: dict[str, Any]) -> bool:
@@ -236,7 +259,7 @@ def _late_money_back(found: Settled, actor: Actor, data: dict[str, Any]) -> bool
             messages.mail(step, messages.PAYMENT_REFUNDED, amount=str(found.more.refunded))
 
     record = Move("ledger", "pay_back", is_record=True)
-    move(found.order, record, actor=actor, data=data, effect=effect, lock=True)
+    move(found.order, record, actor=actor, data=data, effect=effect, held=True)
     return True
 
 
@@ -245,7 +268,7 @@ def _charged_back(found: Settled, actor: Actor, data: dict[str, Any]) -> None:
         for step in steps:
             step.fields["problem"] = "charge_back"
 
-    move(found.order, CHARGE_BACK, actor=actor, reason=found.payment.reason, data=data, effect=effect, lock=True)
+    move(found.order, CHARGE_BACK, actor=actor, reason=found.payment.reason, data=data, effect=effect, held=True)
     followups.open_followup(
         kind=followups.CHARGE_BACK, key=f"chargeback:{found.payment.pk}", fulfillment_id=found.order.pk,
         data={"amount": found.payment.captured, "currency": found.payment.currency, "provider": found.payment.provider},
@@ -300,7 +323,7 @@ def _let_try_again(found: Settled, actor: Actor, data: dict[str, Any], time: tim
             messages.mail(step, messages.PAYMENT_REFUSED)
             set_terms(step.subject, cancel_at=step.now + time)
 
-    move(found.order, REPORT, actor=actor, reason=found.payment.reason, data=data, effect=effect, lock=True)
+    move(found.order, REPORT, actor=actor, reason=found.payment.reason, data=data, effect=effect, held=True)
 
 
 def _hold_came_late(found: Settled) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from typing import Any
 
 from django.utils.translation import gettext as _
@@ -20,7 +20,7 @@ def resolve_shipping_status(statuses: Iterable[str], *, has_backorder: bool, pen
     ============================ =========== ======================
     shipments                    backorder   order
     ============================ =========== ======================
-    none, or all pending         any         ``pending`` (released, invoiced ... as the caller says)
+    none, or all pending         any         ``pending`` (as :func:`name_pending` or the caller says)
     some left, some pending      any         partially_dispatched
     all left                     yes         partially_dispatched
     all left, some under way     no          dispatched
@@ -36,6 +36,25 @@ def resolve_shipping_status(statuses: Iterable[str], *, has_backorder: bool, pen
     if PENDING in found or has_backorder:
         return "partially_dispatched"
     return "dispatched" if DISPATCHED in found else "delivered"
+
+
+def name_pending(invoiced: Iterable[bool], states: Container[str]) -> str:
+    """What an order is called of which nothing has left, by which of its shipments have their fiscal document.
+
+    ======================= =====================================================================
+    with a document         order
+    ======================= =====================================================================
+    none (or no shipments)  released
+    some                    partially_invoiced; released where the flow's ``states`` have no such
+    all                     invoiced
+    ======================= =====================================================================
+    """
+    found = set(invoiced)
+    if True not in found:
+        return "released"
+    if False not in found:
+        return "invoiced"
+    return "partially_invoiced" if "partially_invoiced" in states else "released"
 
 
 class ShipmentBook:
@@ -136,6 +155,7 @@ __all__ = [
     "RETURNED",
     "ShipmentBook",
     "create_shipments",
+    "name_pending",
     "resolve_shipping_status",
     "split_off",
 ]

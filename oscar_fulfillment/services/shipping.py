@@ -106,7 +106,7 @@ def _chosen(step: Step, book: ShipmentBook, status: str) -> list[Shipment]:
     """The shipments of this status, or the one the person chose."""
     found = book.of(step.subject.pk, status)
     wanted = step.context.get("shipment")
-    return [s for s in found if s.pk == wanted] if wanted else found
+    return found if wanted is None else [s for s in found if s.pk == wanted]
 
 
 def _short(locked: stock.LockedStock, quantities: dict[int, int], used: dict[int, int]) -> Reason | None:

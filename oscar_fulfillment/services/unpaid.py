@@ -13,7 +13,7 @@ from oscar_fulfillment.gateways.base import Capability, PaymentState
 from oscar_fulfillment.models import OrderFulfillment
 
 from .cancelling import cancel_order
-from .provider_payments import ask, gateway_of
+from .provider_payments import ask, fetch, gateway_of
 from .settling import LIVE, settle
 
 logger = logging.getLogger("oscar_fulfillment.payments")
@@ -35,7 +35,7 @@ def cancel_unpaid(*, order: Any, reason: str = "") -> bool:
                 remote = gateway.void(remote, key=f"close-{payment.reference}")
             except AdapterRejected:
                 # Paid in this very moment, or closed already: its state says which.
-                remote = gateway.fetch(remote.external_id)
+                remote = fetch(gateway, remote.external_id)
         settle(payment_id=payment.pk, remote=remote, actor=actor, cancels=False)
     now = OrderFulfillment._default_manager.get(pk=order.pk)
     if now.payment_status != "awaiting_payment":

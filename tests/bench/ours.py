@@ -11,7 +11,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod
 from oscar_fulfillment.services import door, payments
 
-from . import shared
+from . import notifications, shared
 from .shared import page, pool, rss
 from .worker import Statements, memory
 
@@ -207,11 +207,20 @@ def export(path: str) -> dict[str, Any]:
     return {"rows": lines, "seconds": seconds, "grown": max(most, memory()) - before}
 
 
+notify_prepare, notify_answer = notifications.prepare, notifications.answer
+notify_process, notify_lost, notify_clean = notifications.process, notifications.lost, notifications.clean
+
+
 __all__ = [
     "big_order",
     "bulk",
     "export",
     "layout",
+    "notify_answer",
+    "notify_clean",
+    "notify_lost",
+    "notify_prepare",
+    "notify_process",
     "page",
     "place",
     "plans",

@@ -146,6 +146,20 @@ def test_the_same_form_twice_is_one_job(staff):
     assert act(staff, "deliver", [order], key="form-release").status_code == 400
 
 
+def test_a_list_that_was_gone_back_to_is_no_repetition(staff):
+    """The browser's "Back" brings the old key with other ticks: what was not asked for before must not look done."""
+    one, two = factories.invoiced_order(), factories.invoiced_order()
+    first = act(staff, "dispatch", [one, two], carrier="correios")
+    assert act(staff, "dispatch", [one], carrier="correios").url == first.url, "what was done has left the list"
+    three = factories.invoiced_order()
+    for orders, carrier in (([three], "correios"), ([one, three], "correios"), ([one, two], "other")):
+        response = act(staff, "dispatch", orders, carrier=carrier)
+        assert response.status_code == 400
+        assert "This form was already used for another step. Load the list again." in response.content.decode()
+    assert shipping([one, two, three]) == ["dispatched", "dispatched", "invoiced"]
+    assert BulkJob.objects.count() == 1
+
+
 def test_all_of_a_filter_asks_first_and_then_takes_every_page(staff, settings):
     settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "PAGE_SIZE": 2}
     paid = [factories.paid_order() for _ in range(5)]
@@ -338,6 +352,24 @@ def test_partners_see_their_own_jobs_only(client, person):
         assert client.get(f"{URL}list/bulk/{job.pk}/{path}").status_code == 404
     assert client.post(f"{URL}list/bulk/{job.pk}/retry/", {"key": "z"}).status_code == 404
     assert act(client, "print", [order]).status_code == 302
+
+
+def test_a_partner_who_lost_the_sight_of_an_order_neither_retries_nor_prints_it(client):
+    unpaid = factories.placed_order(lines=[(factories.product(partner="North"), 1)])
+    printed = factories.paid_order(lines=[(factories.product(partner="North"), 1)])
+    partner_user(client, "North")
+    act(client, "release", [unpaid])
+    act(client, "print", [printed])
+    refused, slips = BulkJob.objects.get(action="release"), BulkJob.objects.get(action="print")
+    assert refused.refused_count == 1
+    assert printed.number in client.get(f"{URL}list/bulk/{slips.pk}/slips/").content.decode()
+    payments.approve_payment(order=unpaid, actor=Actor.system("test"))
+    get_model("partner", "Partner").objects.get(name="North").users.clear()
+    response = client.post(f"{URL}list/bulk/{refused.pk}/retry/", {"key": "z"})
+    assert response.status_code in (400, 403)
+    assert shipping([unpaid]) == ["received"]
+    response = client.get(f"{URL}list/bulk/{slips.pk}/slips/")
+    assert printed.number not in response.content.decode()
 
 
 def test_oscars_own_form_goes_through_our_steps(staff):

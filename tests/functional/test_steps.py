@@ -323,8 +323,63 @@ def test_a_key_used_for_another_step_is_refused(client, boss):
     before = everything()
     response = client.post(step_url(order, "cancel"), {**data, "reason": "x", "notify": "no"})
     assert response.status_code == 409
-    assert "already used for another step" in text_of(response)
+    assert "approved the payment" in text_of(response)
     assert everything() == before
+
+
+@pytest.mark.feature("Z3")
+def test_a_form_that_was_gone_back_to_and_changed_is_no_repetition(client, boss):
+    """The browser's "Back" brings the old key and version with another tracking code."""
+    order = factories.invoiced_order()
+    url = step_url(order, "dispatch")
+    data = form_data(client, url, carrier="correios", tracking_code="AA123456785BR", notify="no")
+    assert client.post(url, data).status_code == 302
+    after = everything()
+    assert client.post(url, data).status_code == 302
+    response = client.post(url, {**data, "tracking_code": "AA123456771BR"})
+    assert response.status_code == 409, "not “done”: the other code was not saved"
+    assert "dispatched the order" in text_of(response)
+    assert "AA123456771BR" in text_of(response)
+    assert everything() == after
+
+
+@pytest.mark.feature("Z3")
+def test_two_notes_from_one_form_are_two_notes(client, boss):
+    order = factories.placed_order()
+    url = page_url(order, "order-note")
+    data = form_data(client, url, text="Called, no answer", audience="team")
+    for typed in (data, data, {**data, "text": "Called again: she comes on Monday"}):
+        assert client.post(url, typed).status_code == 302
+    assert list(order.notes.order_by("pk").values_list("message", flat=True)) == [
+        "Called, no answer", "Called again: she comes on Monday",
+    ]  # fmt: skip
+
+
+def test_what_is_no_problem_cannot_be_settled(client, boss):
+    order = factories.cancelled_order()
+    url = page_url(order, "order-problem")
+    OrderFulfillment.objects.filter(pk=order.pk).update(problem="refund_due")
+    first, second = (form_data(client, url, reason="Paid back") for _ in range(2))
+    assert client.post(url, first).status_code == 302
+    before = everything()
+    for late in (second, form_data(client, url, reason="Paid back")):
+        assert client.post(url, late).status_code == 409
+    assert "This order has no open problem." in text_of(client.post(url, form_data(client, url, reason="Again")))
+    assert everything() == before
+
+
+def test_emptied_quantities_release_nothing(client, boss):
+    order = factories.paid_order(lines=[(factories.product("Mug"), 2), (factories.product("Plate"), 1)])
+    url = step_url(order, "release")
+    one, two = order.lines.order_by("pk")
+    data = form_data(client, url)
+    before = everything()
+    response = client.post(url, {**data, f"line_{one.pk}": "", f"line_{two.pk}": ""})
+    assert response.status_code == 409
+    assert "Nothing was chosen to be released." in text_of(response)
+    assert everything() == before
+    assert client.post(url, {**data, f"line_{one.pk}": ""}).status_code == 302
+    assert [line.line_id for line in Shipment.objects.get().lines.all()] == [two.pk]
 
 
 def test_a_panel_opened_late_says_what_changed_since_the_page_was_seen(client, boss):
@@ -775,3 +830,72 @@ def test_holds_that_end_by_themselves_are_named(client, boss):
 def test_links_of_the_dashboard_lead_here(client, boss):
     order = factories.placed_order()
     assert reverse("dashboard:order-detail", kwargs={"number": order.number}) == f"/dashboard/orders/{order.number}/"
+
+
+# ---- An order whose parts are at different points ----
+
+
+def partly_invoiced():
+    """Two of five are released and invoiced, the other three came later and are released."""
+    order = factories.paid_order(lines=[(factories.product(stock=2), 5)])
+    release.release_order(order=order, actor=factories.TEAM, in_part=True)
+    invoicing.invoice_order(order=order, actor=factories.TEAM, access_key=make_key(number=1))
+    get_model("partner", "StockRecord").objects.update(num_in_stock=5)
+    release.release_order(order=order, actor=factories.TEAM)
+    return order
+
+
+@pytest.mark.feature("A7")
+def test_the_page_offers_to_invoice_the_rest_and_to_send_what_is_invoiced(client, boss):
+    order = partly_invoiced()
+    response = client.get(page_url(order))
+    assert "Invoiced in part</span>" in text_of(response)
+    steps = response.context["steps"]
+    assert {step.name: step.state for step in steps.way} == {
+        "approve_payment": "done", "release": "done", "invoice": "next", "dispatch": "possible", "deliver": "later",
+    }  # fmt: skip
+    assert [reason.code for reason in steps.cancel.reasons] == ["invoice_valid"]
+    assert steps.cancel.reasons[0].url == step_url(order, "cancel_invoice")
+    assert said(client, take(client, order, "dispatch", notify="no")) == [
+        "Dispatch: done. The status is now “Sent in part”."
+    ]
+    steps = client.get(page_url(order)).context["steps"]
+    assert (steps.next.name, steps.by_name["dispatch"].reasons[0].code) == ("invoice", "not_invoiced")
+    assert steps.by_name["dispatch"].reasons[0].url == step_url(order, "invoice")
+    assert not steps.by_name["cancel_invoice"].allowed
+    assert take(client, order, "invoice", kind="none").status_code == 302
+    assert take(client, order, "dispatch", notify="no").status_code == 302
+    assert statuses(order) == ("paid", "dispatched")
+
+
+def test_one_of_several_documents_is_chosen_to_be_taken_back(client, boss):
+    order = partly_invoiced()
+    url = step_url(order, "cancel_invoice")
+    assert client.get(url).context["panel"]["form"].fields["invoice"].widget.is_hidden
+    invoicing.invoice_order(order=order, actor=factories.TEAM, access_key=make_key(number=2))
+    first, second = Invoice.objects.order_by("pk")
+    listed = [value for value, _label in client.get(url).context["panel"]["form"].fields["invoice"].widget.choices]
+    assert listed == ["", str(first.pk), str(second.pk)]
+    data = form_data(client, url, invoice=second.pk, reason="Typed wrongly")
+    assert said(client, client.post(url, data)) == [
+        "Take the invoice back: done. The status is now “Invoiced in part”."
+    ]
+    after = everything()
+    assert client.post(url, data).status_code == 302, "sent twice, it is done once"
+    assert everything() == after
+    late = form_data(client, url, invoice=second.pk, reason="Again")
+    response = client.post(url, late)
+    assert response.status_code == 409
+    assert "This invoice is not valid any more." in text_of(response)
+    assert everything() == after
+
+
+def test_a_form_to_take_the_document_back_is_stale_once_its_goods_have_left(client, boss):
+    order = partly_invoiced()
+    data = form_data(client, step_url(order, "cancel_invoice"), reason="Wrong price")
+    shipping.dispatch_order(order=order, actor=factories.TEAM)
+    before = everything()
+    response = client.post(step_url(order, "cancel_invoice"), data)
+    assert response.status_code == 409
+    assert "tests dispatched the order" in text_of(response)
+    assert everything() == before

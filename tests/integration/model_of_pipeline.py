@@ -11,11 +11,11 @@ from dataclasses import dataclass, field
 
 SOURCES = {
     "BRAZIL": {
-        "release": {"received", "released", "invoiced", "partially_dispatched"},
-        "invoice": {"released", "partially_dispatched"},
-        "cancel_invoice": {"invoiced"},
-        "dispatch": {"invoiced", "partially_dispatched"},
-        "cancel": {"received", "released", "invoiced"},
+        "release": {"received", "released", "partially_invoiced", "invoiced", "partially_dispatched"},
+        "invoice": {"released", "partially_invoiced", "partially_dispatched"},
+        "cancel_invoice": {"partially_invoiced", "invoiced", "partially_dispatched"},
+        "dispatch": {"partially_invoiced", "invoiced", "partially_dispatched"},
+        "cancel": {"received", "released", "partially_invoiced", "invoiced"},
     },
     "STANDARD": {
         "release": {"received", "released", "partially_dispatched"},
@@ -31,6 +31,7 @@ SOURCES = {
 }
 OSCAR = {
     "received": "Received", "released": "In process", "invoiced": "In process", "packed": "In process",
+    "partially_invoiced": "In process",
     "partially_dispatched": "In process", "dispatched": "Sent", "delivered": "Sent", "returned": "Sent",
     "cancelled": "Cancelled",
 }  # fmt: skip
@@ -54,6 +55,7 @@ class Parcel:
     units: Counter
     status: str = "pending"
     document: str = ""  # the key of its fiscal document, "none", or ""
+    paper: int = 0  # which of the order's documents that is, from 1; 0 without one
 
 
 @dataclass
@@ -65,6 +67,7 @@ class ModelOrder:
     parcels: list[Parcel] = field(default_factory=list)
     holds: set[str] = field(default_factory=set)
     problem: str = ""
+    papers: int = 0  # documents ever entered
     #: one entry per history row; True where it makes an open form stale
     history: list[bool] = field(default_factory=lambda: [True])
 
@@ -83,6 +86,12 @@ class ModelOrder:
 
     def stale(self, seen):
         return seen > len(self.history) or any(self.history[seen:])
+
+    @property
+    def prepared(self):
+        """What it is called while nothing has left."""
+        documents = {bool(p.document) for p in self.of("pending")}
+        return {(True,): "invoiced", (False, True): "partially_invoiced"}.get(tuple(sorted(documents)), "released")
 
     def resolve(self, before_leaving):
         found = {p.status for p in self.parcels}
@@ -150,7 +159,7 @@ class Model:
 
     def do_release(self, o, units):
         o.parcels.append(Parcel(Counter({pk: q for pk, q in units.items() if q})))
-        o.resolve("released")
+        o.resolve(o.prepared)
         for pk in units:
             record = o.lines[pk].record
             assert self.promised(record) <= self.records[record].in_stock, "promised goods that do not exist"
@@ -161,23 +170,37 @@ class Model:
         return any(not p.document for p in o.of("pending"))
 
     def do_invoice(self, o, document):
+        o.papers += 1
         for parcel in o.of("pending"):
-            parcel.document = parcel.document or document
-        o.resolve("invoiced")
+            if not parcel.document:
+                parcel.document, parcel.paper = document, o.papers
+        o.resolve(o.prepared)
 
-    def may_cancel_invoice(self, o):
-        return o.starts("cancel_invoice")
+    def to_take_back(self, o):
+        return {p.paper for p in o.of("pending")} - {p.paper for p in o.of("dispatched", "delivered")} - {0}
 
-    def do_cancel_invoice(self, o):
+    def may_cancel_invoice(self, o, paper=None):
+        found = self.to_take_back(o)
+        return o.starts("cancel_invoice") and (bool(found) if paper is None else paper in found)
+
+    def do_cancel_invoice(self, o, paper=None):
+        gone = self.to_take_back(o) if paper is None else {paper}
         for parcel in o.parcels:
-            parcel.document = ""
-        o.shipping = "released"
+            if parcel.paper in gone:
+                parcel.document, parcel.paper = "", 0
+        o.resolve(o.prepared)
 
     def may_pack(self, o):
         return o.starts("pack")
 
     def do_pack(self, o):
         o.shipping = "packed"
+
+    def waits_for_document(self, o):
+        return not o.holds and o.starts("invoice") and any(not p.document for p in o.of("pending"))
+
+    def waits_for_dispatch(self, o):
+        return not o.holds and o.starts("dispatch") and bool(self.ready(o))
 
     def ready(self, o):
         return [p for p in o.of("pending") if p.document or o.flow != "BRAZIL"]
@@ -204,7 +227,7 @@ class Model:
             if left is not None:
                 left -= taken
             if rest := parcel.units - taken:
-                o.parcels.append(Parcel(rest, document=parcel.document))
+                o.parcels.append(Parcel(rest, document=parcel.document, paper=parcel.paper))
             parcel.units, parcel.status = Counter(taken), "dispatched"
             for pk, q in taken.items():
                 line = o.lines[pk]

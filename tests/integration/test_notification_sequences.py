@@ -81,7 +81,7 @@ class Story:
         if action in HAPPENINGS:
             if self.remote.state not in HAPPENINGS[action]:
                 return
-            self.snapshots.append(self.remote)
+            self.snapshots.append(replace(self.remote, asked_at=timezone.now()))
         getattr(self, action)()
 
     # At the provider

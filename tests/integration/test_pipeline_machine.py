@@ -5,9 +5,11 @@ After every step the database equals the model, the history verifies, and a refu
 """
 
 import os
+from functools import cache
+from itertools import groupby
 
 import pytest
-from django.db import transaction
+from django.db import connection, transaction
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import (
@@ -33,7 +35,9 @@ from oscar_fulfillment.models import (
     ShipmentLine,
     StatusChange,
 )
+from oscar_fulfillment.selectors.queues import build_queues
 from oscar_fulfillment.services import cancelling, door, holds, invoicing, notes, payments, release, shipping
+from oscar_fulfillment.services.actions import available_actions
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_key
 
@@ -67,9 +71,32 @@ def tables():
     return [*models, OrderFulfillment, StatusChange, Hold, Invoice, Shipment, ShipmentLine, OutboundMessage]
 
 
+@cache
+def statements():
+    """What reads each of these tables whole. Plain SQL: this is done before and after every step."""
+    return [(m.__name__, f'SELECT * FROM "{m._meta.db_table}" ORDER BY "{m._meta.pk.column}"') for m in tables()]
+
+
 def dump():
     """Every row of every table that a step may write."""
-    return {m.__name__: sorted(m._base_manager.values_list(), key=lambda row: row[0]) for m in tables()}
+    found = {}
+    with connection.cursor() as cursor:
+        for name, sql in statements():
+            cursor.execute(sql)
+            found[name] = cursor.fetchall()
+    return found
+
+
+@cache
+def queue_statements():
+    """(name, SQL, parameters) of each walk of the queues that follow the parts of an order."""
+    queues = build_queues([])
+    found = []
+    for name in ("to-invoice", "to-dispatch"):
+        for alternative in queues[name].alternatives:
+            rows = OrderFulfillment.objects.filter(alternative).order_by().values_list("pk")
+            found.append((name, *rows.query.sql_with_params()))
+    return found
 
 
 class Pipeline(RuleBasedStateMachine):
@@ -87,6 +114,7 @@ class Pipeline(RuleBasedStateMachine):
         self.products = [factories.product(title, stock=FIRST_STOCK) for title in ("Mug", "Plate")]
         self.actors = [Actor.from_user(factories.staff_user(first_name=n)) for n in ("Ana", "Bo")]
         self.actors += [Actor.system("rule"), Actor.provider("demo")]
+        self.boss = factories.staff_user("*")
         records = {p.stockrecords.get().pk: p for p in self.products}
         self.model = Model(dict.fromkeys(records, FIRST_STOCK))
         self.orders, self.done, self.serial = [], [], 0
@@ -205,13 +233,15 @@ class Pipeline(RuleBasedStateMachine):
             lambda o: self.model.do_invoice(o, document),
         )  # fmt: skip
 
-    @rule(number=choice, who=choice, behind=seen)
-    def cancel_invoice(self, number, who, behind):
-        order, o = self.pick(number, self.model.may_cancel_invoice)
+    @rule(number=choice, who=choice, behind=seen, one=st.one_of(st.none(), st.integers(1, 4)))
+    def cancel_invoice(self, number, who, behind, one):
+        order, o = self.pick(number, lambda o: self.model.may_cancel_invoice(o, one))
+        entered = dict(enumerate(Invoice.objects.filter(fulfillment=order.pk).values_list("pk", flat=True), 1))
+        pk = None if one is None else entered.get(one, 0)
         self.try_step(
-            order, who, behind, self.model.may_cancel_invoice(o),
-            lambda options: invoicing.cancel_invoice(reason="Typed wrongly", **options),
-            self.model.do_cancel_invoice,
+            order, who, behind, self.model.may_cancel_invoice(o, one),
+            lambda options: invoicing.cancel_invoice(reason="Typed wrongly", invoice=pk, **options),
+            lambda o: self.model.do_cancel_invoice(o, one),
         )  # fmt: skip
 
     @rule(number=choice, who=choice)
@@ -292,6 +322,23 @@ class Pipeline(RuleBasedStateMachine):
         pk = list(self.model.records)[record % len(self.model.records)]
         StockRecord.objects.filter(pk=pk).update(num_in_stock=count)
         self.model.records[pk].in_stock = count
+
+    @rule(number=choice)
+    def the_page_says_what_the_services_would(self, number):
+        order, o = self.pick(number)
+        said = {action.name: action.allowed for action in available_actions(order, self.boss)}
+        money = o.payment == "paid"
+        expected = {
+            "approve_payment": self.model.may_approve(o),
+            "invoice": self.model.waits_for_document(o),
+            "cancel_invoice": self.model.may_cancel_invoice(o),
+            "dispatch": self.model.waits_for_dispatch(o) and money,
+            "deliver": self.model.may_deliver(o),
+            "return": self.model.may_return(o),
+        }
+        assert {name: said[name] for name in expected if name in said} == {
+            n: x for n, x in expected.items() if n in said
+        }
 
     # Clicks that come twice
 
@@ -382,16 +429,19 @@ class Pipeline(RuleBasedStateMachine):
 
     @invariant()
     def orders_are_as_the_model_says(self):
-        rows = OrderFulfillment.objects.select_related("order").prefetch_related("shipments__lines")
+        rows = OrderFulfillment.objects.select_related("order").prefetch_related(
+            "shipments__lines", "invoices", "holds"
+        )
         for row in rows:
             o = self.model.orders[row.pk]
             assert (row.payment_status, row.shipping_status) == (o.payment, o.shipping)
             assert row.order.status == o.oscar_status
-            assert row.hold_count == len(o.holds) == row.holds.filter(released_at=None).count()
+            assert row.hold_count == len(o.holds) == sum(hold.released_at is None for hold in row.holds.all())
             assert (row.problem, row.has_backorder) == (o.problem, o.backorder)
-            mine = sorted((p.status, bool(p.document), sorted(p.units.items())) for p in o.parcels)
+            papers = {pk: n for n, pk in enumerate(sorted(invoice.pk for invoice in row.invoices.all()), 1)}
+            mine = sorted((p.status, p.paper, sorted(p.units.items())) for p in o.parcels)
             theirs = sorted(
-                (s.status, s.invoice_id is not None, sorted((x.line_id, x.quantity) for x in s.lines.all()))
+                (s.status, papers.get(s.invoice_id, 0), sorted((x.line_id, x.quantity) for x in s.lines.all()))
                 for s in row.shipments.all()
             )
             assert [(a, c) for a, _b, c in mine] == [(a, c) for a, _b, c in theirs]
@@ -399,12 +449,27 @@ class Pipeline(RuleBasedStateMachine):
                 assert mine == theirs
 
     @invariant()
+    def queues_hold_who_waits(self):
+        found = {"to-invoice": [], "to-dispatch": []}
+        with connection.cursor() as cursor:
+            for name, sql, params in queue_statements():
+                cursor.execute(sql, params)
+                found[name] += [pk for (pk,) in cursor.fetchall()]
+        for name, waits in (
+            ("to-invoice", self.model.waits_for_document),
+            ("to-dispatch", self.model.waits_for_dispatch),
+        ):
+            assert sorted(found[name]) == sorted(pk for pk, o in self.model.orders.items() if waits(o)), name
+
+    @invariant()
     def history_is_whole(self):
         assert list(history.verify(OrderFulfillment, StatusChange)) == []
+        listed = StatusChange.objects.order_by("fulfillment_id", "sequence")
+        history_of = {pk: list(rows) for pk, rows in groupby(listed, key=lambda change: change.fulfillment_id)}
         for row in OrderFulfillment.objects.all():
             flow = row.flow_definition
             now = {"payment": flow.payment.initial, "shipping": flow.shipping.initial}
-            changes = list(row.history.order_by("sequence"))
+            changes = history_of[row.pk]
             assert [c.sequence for c in changes] == list(range(1, len(self.model.orders[row.pk].history) + 1))
             for change in changes:
                 if change.machine in now:

@@ -1,6 +1,7 @@
 """The flows: one readable table of what is allowed where, declarations in settings, and every mistake's message."""
 
 import re
+from dataclasses import replace
 from types import SimpleNamespace
 
 import pytest
@@ -13,6 +14,7 @@ from oscar_fulfillment.core.exceptions import ConfigurationError
 from oscar_fulfillment.core.statemachine import State, StateMachine, Transition
 from oscar_fulfillment.core.transitions import Move, Step, refusals
 from oscar_fulfillment.flows import BRAZIL, STANDARD, Flow, get_flow
+from oscar_fulfillment.selectors.queues import step_places
 from tests.plugin.flow import FLOW as PLUGIN
 
 # One row per shipping state, one column per step: x it may start there, . it may not, blank: not in this flow.
@@ -21,8 +23,9 @@ SHIPPING = {
                               release invoice cancel_invoice dispatch deliver return cancel
         received              x       .       .              .        .       .      x
         released              x       x       .              .        .       .      x
+        partially_invoiced    x       x       x              x        .       .      x
         invoiced              x       .       x              x        .       .      x
-        partially_dispatched  x       x       .              x        x       .      .
+        partially_dispatched  x       x       x              x        x       .      .
         dispatched            .       .       .              .        x       x      .
         delivered             .       .       .              .        .       x      .
         returned              .       .       .              .        .       .      .
@@ -144,6 +147,15 @@ GUARDS = [
     ({"shipping_status": "dispatched", "shipments": []}, "deliver", None),
     ({"shipping_status": "invoiced", "shipments": [("dispatched", 1)]}, "cancel_invoice", "invoice_used"),
     ({"shipping_status": "invoiced", "shipments": [("dispatched", None), ("pending", 1)]}, "cancel_invoice", None),
+    ({"shipping_status": "partially_invoiced", "shipments": [("pending", None), ("pending", 1)]}, "dispatch", None),
+    ({"shipping_status": "partially_invoiced", "shipments": [("pending", None), ("pending", 1)]}, "invoice", None),
+    ({"shipping_status": "partially_dispatched", "shipments": [("dispatched", 1), ("pending", 2)]},
+     "cancel_invoice", None),
+    # A document whose goods have left in part belongs to what left; so does one that nothing pending has.
+    ({"shipping_status": "partially_dispatched", "shipments": [("dispatched", 1), ("pending", 1)]},
+     "cancel_invoice", "invoice_used"),
+    ({"shipping_status": "partially_dispatched", "shipments": [("delivered", 1), ("pending", None)]},
+     "cancel_invoice", "invoice_used"),
 ]  # fmt: skip
 
 
@@ -154,6 +166,34 @@ def test_guards_answer_with_a_reason(odd, name, code):
         odd = odd | {"shipments": listed}
     found = refusals(situation(**odd), BRAZIL.shipping, BRAZIL.shipping.transitions[name])
     assert [r.code for r in found] == ([code] if code else [])
+
+
+def test_each_state_is_the_place_of_the_step_that_goes_on_from_there():
+    assert step_places(BRAZIL) == {
+        "release": ["received"],
+        "invoice": ["released", "partially_invoiced"],
+        "dispatch": ["partially_invoiced", "invoiced"],
+        "deliver": ["partially_dispatched", "dispatched"],
+    }
+    assert step_places(STANDARD) == {
+        "release": ["received"], "dispatch": ["released"], "deliver": ["partially_dispatched", "dispatched"],
+    }  # fmt: skip
+
+
+def test_a_flow_that_packs_what_is_invoiced_as_a_whole_invoices_the_rest_first():
+    """Where nothing leaves from "invoiced in part", such an order waits for its other document only."""
+    shipping = (
+        BRAZIL.shipping.with_states(State("packed", "Packed"))
+        .with_transitions(Transition("pack", ("invoiced",), ("packed",), "Pack"))
+        .change("dispatch", sources=("packed", "partially_dispatched"))
+    )
+    steps = ("approve_payment", "release", "invoice", "pack", "dispatch", "deliver")
+    flow = replace(BRAZIL, name="BOX", shipping=shipping, steps=steps)
+    flow.validate()
+    assert step_places(flow) == {
+        "release": ["received"], "invoice": ["released", "partially_invoiced"], "pack": ["invoiced"],
+        "dispatch": ["packed"], "deliver": ["partially_dispatched", "dispatched"],
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("code", ["on_hold", "not_paid", "not_invoiced", "not_released", "run_by_provider"])

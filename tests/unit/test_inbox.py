@@ -10,7 +10,7 @@ from django.utils import timezone
 from oscar_fulfillment.core import inbox, queue
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnavailable, WebhookVerificationFailed
 from oscar_fulfillment.core.signatures import sign_hmac, verify_age, verify_hmac, verify_token
-from oscar_fulfillment.models import InboundMessage
+from oscar_fulfillment.models import InboundMessage, LaneHealth
 
 
 @pytest.fixture(autouse=True)
@@ -51,6 +51,30 @@ def test_ids_that_are_empty_long_or_hostile_are_replaced_by_a_hash():
     assert inbox.receive("cdek", "x" * 5000, {}, b"")[0].external_id.startswith("sha256:")
     assert inbox.receive("cdek", "a\x00b", {}, b"")[1]
     assert not inbox.receive("cdek", "a\x00b", {}, b"")[1]
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize(
+    ("external_id", "kept"),
+    [
+        ("x" * inbox.MAX_ID, "x" * inbox.MAX_ID),
+        ("x" * (inbox.MAX_ID + 1), inbox.fingerprint(b"x" * (inbox.MAX_ID + 1))),
+        ("a\x00b", inbox.fingerprint(b"a\x00b")),
+        ("\udcff" * (inbox.MAX_ID + 1), inbox.fingerprint(b"\xed\xb3\xbf" * (inbox.MAX_ID + 1))),
+        ("", inbox.fingerprint(b"the body")),
+    ],
+    ids=["longest", "too long", "NUL", "no text", "none"],
+)
+def test_an_id_is_kept_as_long_as_every_database_takes_it(external_id, kept):
+    assert inbox.receive("cdek", external_id, {}, b"the body")[0].external_id == kept
+    assert InboundMessage.objects.get().external_id == kept
+
+
+@pytest.mark.django_db
+def test_what_is_returned_is_the_stored_row():
+    message, _ = inbox.receive("cdek", "1", {}, b"")
+    assert (message._state.adding, message._state.db) == (False, "default")
+    assert message == InboundMessage.objects.get()
 
 
 @pytest.mark.django_db
@@ -124,6 +148,36 @@ def test_a_dead_workers_message_is_taken_up_again(lanes):
     assert inbox.process() == {}
     InboundMessage.objects.update(next_attempt_at=timezone.now())
     assert inbox.process() == {"processed": 1}
+
+
+@pytest.mark.django_db
+def test_a_replay_begins_anew_and_ends_the_rest_of_its_source_only(lanes):
+    inbox.register_source("cdek", lambda message: None)
+    message, _ = inbox.receive("cdek", "1", {}, b"")
+    inbox.process()
+    InboundMessage.objects.update(attempts=7)
+    for name in ("inbox:cdek", "inbox:tipsa", "outbox:cdek"):
+        LaneHealth.objects.create(name=name, trips=3, paused_until=timezone.now() + timedelta(hours=1))
+    assert inbox.replay(message) is True
+    message.refresh_from_db()
+    assert (message.status, message.attempts, message.lease, message.processed_at) == ("received", 0, "", None)
+    assert set(LaneHealth.objects.values_list("name", flat=True)) == {"inbox:tipsa", "outbox:cdek"}
+
+
+@pytest.mark.django_db
+def test_a_replay_that_is_refused_leaves_the_source_resting(lanes):
+    message, _ = inbox.receive("cdek", "1", {}, b"")
+    LaneHealth.objects.create(name="inbox:cdek", trips=3, paused_until=timezone.now())
+    assert inbox.replay(message) is False
+    assert LaneHealth.objects.count() == 1
+
+
+def test_the_decorator_leaves_the_processor_callable(lanes):
+    def process(message):
+        return inbox.IGNORED
+
+    assert inbox.source("cdek")(process) is process
+    assert lanes["cdek"].handler is process
 
 
 BODY = b'{"id": 1}'

@@ -15,6 +15,7 @@ from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnavailabl
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.pump import BATCH
 from oscar_fulfillment.models import LaneHealth, OutboundMessage
+from oscar_fulfillment.test import factories
 
 pytestmark = pytest.mark.django_db
 
@@ -444,3 +445,95 @@ def test_the_same_key_from_several_transactions_is_written_once(lanes):
     for thread in threads:
         thread.join()
     assert sorted(results) == [0] * 7 + [1]
+
+
+def columns(row):
+    """All that a message says, without what the moment of writing says."""
+    return {
+        name: value
+        for name, value in OutboundMessage.objects.filter(pk=row.pk).values().get().items()
+        if name not in ("id", "key", "created_at", "next_attempt_at")
+    }
+
+
+def test_a_message_belongs_to_its_own_order_or_else_to_the_callers():
+    own, callers = factories.placed_order(), factories.placed_order()
+    OutboundMessage.objects.all().delete()
+    outbox.enqueue([OutboxMessage("shop", "k", "1", order_id=own.pk), OutboxMessage("shop", "k", "2")], callers.pk)
+    outbox.enqueue([OutboxMessage("shop", "k", "3")])
+    assert list(OutboundMessage.objects.order_by("key").values_list("order_id", flat=True)) == [
+        own.pk, callers.pk, None,
+    ]  # fmt: skip
+
+
+def test_rows_written_with_a_step_are_the_rows_that_enqueue_writes():
+    order = factories.placed_order()
+    OutboundMessage.objects.all().delete()
+    message = {"destination": "shop", "kind": "k", "payload": {"n": 1}, "delay": 60, "order_id": order.pk}
+    before = timezone.now()
+    outbox.enqueue([OutboxMessage(key="enqueued", **message)])
+    (row,) = outbox.records([OutboxMessage(key="recorded", **message)])
+    OutboundMessage.objects.create(**row)
+    enqueued, recorded = OutboundMessage.objects.order_by("key")
+    assert columns(enqueued) == columns(recorded)
+    for found in (enqueued, recorded):
+        assert before <= found.created_at <= timezone.now()
+        assert found.next_attempt_at - found.created_at == timedelta(seconds=60)
+    assert set(row) | {"id"} >= {field.column for field in OutboundMessage._meta.concrete_fields if not field.null} - {
+        field.column for field in OutboundMessage._meta.concrete_fields if callable(field.default)
+    }
+
+
+@pytest.mark.parametrize(("asked", "new", "woken"), [(2, 2, True), (2, 1, True), (2, 0, False), (0, 0, False)])
+def test_only_new_rows_wake_the_workers(asked, new, woken, monkeypatch):
+    calls = []
+    monkeypatch.setattr(queue, "wake_on_commit", lambda task, using: calls.append((task, using)))
+    outbox.enqueued(asked, new)
+    assert calls == ([(outbox.TASK, "default")] if woken else [])
+
+
+def test_a_repetition_wakes_nobody(monkeypatch):
+    put()
+    calls = []
+    monkeypatch.setattr(queue, "wake_on_commit", lambda task, using: calls.append((task, using)))
+    put()
+    assert calls == []
+    put(start=1)
+    assert calls == [(outbox.TASK, "default")]
+
+
+def test_send_again_forgets_the_tries_and_ends_the_rest_of_its_destination_only():
+    put()
+    row = OutboundMessage.objects.get()
+    for name in ("outbox:shop", "outbox:mail", "inbox:shop"):
+        LaneHealth.objects.create(name=name, trips=3, paused_until=timezone.now() + timedelta(hours=1))
+    assert outbox.send_again(row) is False
+    assert LaneHealth.objects.count() == 3
+    later = timezone.now() + timedelta(hours=1)
+    OutboundMessage.objects.update(status="dead", attempts=7, lease="old", next_attempt_at=later)
+    assert outbox.send_again(row) is True
+    row.refresh_from_db()
+    assert (row.status, row.attempts, row.lease) == ("pending", 0, "")
+    assert row.next_attempt_at <= timezone.now()
+    assert set(LaneHealth.objects.values_list("name", flat=True)) == {"outbox:mail", "inbox:shop"}
+
+
+def test_who_waits_for_a_person_is_listed_newest_first():
+    put(count=4)
+    for key, status in (("0", "dead"), ("1", "sent"), ("2", "unknown"), ("3", "pending")):
+        OutboundMessage.objects.filter(key=key).update(
+            status=status, created_at=timezone.now() + timedelta(seconds=int(key))
+        )
+    assert [row.key for row in outbox.dead()] == ["2", "0"]
+
+
+def test_the_decorators_leave_the_functions_callable(lanes, monkeypatch):
+    monkeypatch.setattr(outbox.PUMP, "on_dead", [])
+
+    def function(message):
+        return None
+
+    assert outbox.destination("shop")(function) is function
+    assert not lanes["shop"].at_most_once
+    assert outbox.on_dead(function) is function
+    assert outbox.PUMP.on_dead == [function]

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import time
 from datetime import timedelta
+from functools import partial
 from io import StringIO
+from types import SimpleNamespace
 
 import pytest
 from django.core.management import CommandError, call_command
 from django.db import transaction
 from django.utils import timezone
+from django_q.conf import Conf
 from django_q.models import OrmQ, Schedule
-from django_q.signals import post_execute_in_worker, pre_execute
+from django_q.signals import post_execute_in_worker, post_spawn, pre_execute
 
 from oscar_fulfillment import tasks
 from oscar_fulfillment.core import inbox, outbox, queue
@@ -48,6 +52,48 @@ def test_a_commit_wakes_the_workers_and_a_rollback_does_not():
         say("1")
         assert queued() == []
     assert queued() == [outbox.TASK]
+
+
+@committed
+def test_whatever_is_to_be_done_wakes_the_workers():
+    outbox.register_destination("shop", lambda message: None)
+    message, _ = inbox.receive("cdek", "1", {}, b"")
+    say("1")
+    assert queued() == [inbox.TASK, outbox.TASK]
+    for pump, model, again in (
+        (inbox.TASK, InboundMessage, inbox.replay), (outbox.TASK, OutboundMessage, outbox.send_again),
+    ):  # fmt: skip
+        OrmQ.objects.all().delete()
+        QueueSignal.objects.update(asked_at=None)
+        queue.forget()
+        row = model.objects.get()
+        assert not again(row)
+        assert queued() == [], "nothing to do, nobody is woken"
+        model.objects.update(status="dead" if model is OutboundMessage else "failed")
+        assert again(row)
+        assert queued() == [pump]
+
+
+@committed
+def test_a_repetition_from_outside_wakes_nobody():
+    inbox.receive("cdek", "1", {}, b"")
+    OrmQ.objects.all().delete()
+    QueueSignal.objects.update(asked_at=None)
+    queue.forget()
+    assert not inbox.receive("cdek", "1", {}, b"")[1]
+    assert queued() == []
+
+
+@committed
+def test_what_others_registered_for_the_commit_does_not_replace_the_wake():
+    done = []
+    with transaction.atomic():
+        transaction.on_commit(lambda: done.append("a function"))
+        transaction.on_commit(partial(done.append, "a partial"))
+        queue.wake_on_commit(inbox.TASK)
+        queue.wake_on_commit(outbox.TASK)
+    assert sorted(queued()) == sorted([inbox.TASK, outbox.TASK])
+    assert done == ["a function", "a partial"]
 
 
 @committed
@@ -101,10 +147,55 @@ def test_a_pending_wake_costs_one_read_then_nothing(django_assert_num_queries):
 
 @committed
 def test_a_lost_wake_is_asked_for_again():
-    assert queue.wake(outbox.TASK)
+    assert queue.wake(outbox.TASK) is True
     queue.forget()
     QueueSignal.objects.update(asked_at=timezone.now() - timedelta(seconds=queue.LOST_AFTER + 1))
-    assert queue.wake(outbox.TASK)
+    assert queue.wake(outbox.TASK) is True
+
+
+@committed
+def test_the_memory_of_a_wake_and_the_patience_with_one_end_exactly(monkeypatch):
+    now, ticks = timezone.now(), [50.0]
+    monkeypatch.setattr(queue, "timezone", SimpleNamespace(now=lambda: now))
+    monkeypatch.setattr(queue, "time", SimpleNamespace(monotonic=lambda: ticks[0]))
+    monkeypatch.setattr(queue, "SEEN", 2.0)
+    assert queue.wake(outbox.TASK) is True
+    QueueSignal.objects.update(asked_at=None)  # a worker took it
+    ticks[0] = 51.9
+    assert queue.wake(outbox.TASK) is False, "what was seen just now is believed"
+    ticks[0] = 52.0
+    assert queue.wake(outbox.TASK) is True
+    ticks[0] = 60.0
+    asked = now - timedelta(seconds=queue.LOST_AFTER)
+    QueueSignal.objects.update(asked_at=asked + timedelta(microseconds=1))
+    assert queue.wake(outbox.TASK) is False
+    ticks[0] = 70.0
+    QueueSignal.objects.update(asked_at=asked)
+    assert queue.wake(outbox.TASK) is True
+
+
+@committed
+@pytest.mark.parametrize("pending", [True, False])
+def test_two_that_find_no_signal_at_the_same_moment_ask_once(pending, monkeypatch):
+    """Another process writes the first signal between our look and our insert."""
+    real = queue._signals
+
+    def overtaken(**lookup):
+        if not QueueSignal.objects.exists():
+            found = list(real(**lookup))
+            QueueSignal.objects.create(name=outbox.TASK, asked_at=timezone.now() if pending else None)
+            assert found == []
+            return real(name="nobody")
+        return real(**lookup)
+
+    monkeypatch.setattr(queue, "_signals", overtaken)
+    assert queue.wake(outbox.TASK) is not pending
+    assert queued() == ([] if pending else [outbox.TASK])
+
+
+def test_an_install_without_the_queue_says_that_nobody_was_woken(settings):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app != "django_q"]
+    assert queue.wake(outbox.TASK) is False
 
 
 def test_the_last_look_of_a_task_comes_after_the_memory_of_a_process_ends():
@@ -159,9 +250,17 @@ def test_run_later_rolls_back_with_the_transaction():
         queue.run_later("oscar_fulfillment.tasks.sweep", key="one")
         transaction.set_rollback(True)
     assert queued() == []
-    queue.run_later("builtins.print", 1, 2, key="two")
-    row = OrmQ.objects.get()
+    with transaction.atomic():
+        queue.run_later("builtins.print", 1, 2, key="two")
+        row = OrmQ.objects.get()  # in this very transaction: a crash after the commit cannot lose it
+        assert row.task["save"] is False
     assert (row.task["func"], row.task["args"], row.task["name"]) == ("builtins.print", (1, 2), "two")
+
+
+@committed
+def test_a_long_name_of_a_task_is_cut_to_what_the_queue_takes():
+    queue.run_later("builtins.print", key="k" * 150)
+    assert OrmQ.objects.get().task["name"] == "k" * 100
 
 
 @committed
@@ -219,6 +318,9 @@ def test_heartbeat_is_asked_for_and_answered():
     assert queue.last_heartbeat() is None
     tasks.heartbeat()
     assert timezone.now() - queue.last_heartbeat() < timedelta(seconds=5)
+    # A ping asks although this process believes that one is pending.
+    queue.ping()
+    assert queued() == [queue.HEARTBEAT, queue.HEARTBEAT]
 
 
 @committed
@@ -231,10 +333,15 @@ def test_setup_installs_schedules_once_mends_and_removes(monkeypatch):
     ours = Schedule.objects.filter(name__startswith="fulfillment:")
     assert [row.name for row in ours] == ["fulfillment:" + entry.name for entry in tasks.SCHEDULES]
     assert Schedule.objects.count() == len(tasks.SCHEDULES) + 1
+    assert set(ours.values_list("repeats", flat=True)) == {-1}, "for ever"
     ours.update(minutes=99)
     Schedule.objects.create(name=ours[0].name, func="a.b")
     assert queue.ensure_schedules(tasks.SCHEDULES) == (0, len(tasks.SCHEDULES), 1)
     assert queue.ensure_schedules(tasks.SCHEDULES) == (0, 0, 0)
+    ours.update(repeats=2)
+    assert queue.ensure_schedules(tasks.SCHEDULES) == (0, len(tasks.SCHEDULES), 0)
+    ours.all().delete()
+    assert queue.ensure_schedules(tasks.SCHEDULES) == (len(tasks.SCHEDULES), 0, 0)
 
 
 @committed
@@ -277,16 +384,30 @@ def test_signs_of_life_tell_busy_from_idle_and_dead(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
-def test_workers_report_the_tasks_they_begin_and_end(settings):
+def test_workers_report_the_tasks_they_begin_and_end(monkeypatch):
     seen = []
     queue.connect_signs_of_life(seen.append)
+    queue.connect_signs_of_life(seen.append)  # an app that is set up twice reports once
     try:
+        gc.collect()
+        post_spawn.send(sender="django_q", proc_name="1")
+        pre_execute.send(sender="django_q", func=None, task={})
+        pre_execute.send(sender="django_q", func=None, task={"timeout": 7})
+        monkeypatch.setattr(Conf, "TIMEOUT", None)
         pre_execute.send(sender="django_q", func=None, task={})
         post_execute_in_worker.send(sender="django_q", func=None, task={})
     finally:
-        for signal in (pre_execute, post_execute_in_worker):
+        known = [
             signal.disconnect(dispatch_uid="oscar_fulfillment.alive")
-    assert seen == [60.0, None]
+            for signal in (post_spawn, pre_execute, post_execute_in_worker)
+        ]
+    assert seen == [None, 60.0, 7.0, 0.0, None]
+    assert known == [True, True, True]
+
+
+def test_the_number_of_workers_is_the_clusters(monkeypatch):
+    monkeypatch.setattr(Conf, "WORKERS", 3)
+    assert queue.workers() == 3
 
 
 @committed

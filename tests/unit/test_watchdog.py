@@ -106,6 +106,20 @@ def test_without_a_database_nothing_is_restarted(said):
     assert any("database is away" in text for text in said)
 
 
+def is_gone(pid):
+    """Whether a process that was killed has ended; on a busy machine it takes its time to get there."""
+    stat = Path(f"/proc/{pid}/stat")
+    until = time.monotonic() + 10
+    while time.monotonic() < until:
+        try:
+            if ") Z " in stat.read_text():
+                return True
+        except OSError:
+            return True
+        time.sleep(0.02)
+    return False
+
+
 def test_a_child_that_does_not_stop_is_killed_with_its_children(said, tmp_path):
     pids = tmp_path / "pids"
     stubborn = (
@@ -118,8 +132,7 @@ def test_a_child_that_does_not_stop_is_killed_with_its_children(said, tmp_path):
     code, dog = watch(said, stubborn, stop_when=ready, timeout=30, stop_grace=0.5)
     assert code == 1
     for pid in pids.read_text().split():
-        stat = Path(f"/proc/{pid}/stat")
-        assert not stat.exists() or ") Z " in stat.read_text()
+        assert is_gone(pid), "the grandchild lives on"
 
 
 def test_only_the_clusters_first_process_attaches(monkeypatch, tmp_path):
