@@ -73,7 +73,7 @@ class Plan:
 
 
 def lay_over(order: Any, wanted: Wanted, *, strict: bool = True) -> Plan:
-    """The plan of a draft for this order, as the order is now. Five queries at most.
+    """The plan of a draft for this order, as the order is now. Seven queries at most.
 
     :class:`InvalidInput` for a foreign line (unless not ``strict``: a draft may have outlived a line), an unknown or
     unfit product, too many units, or an order without goods.
@@ -81,7 +81,7 @@ def lay_over(order: Any, wanted: Wanted, *, strict: bool = True) -> Plan:
     lines = list(
         order.lines.select_related(
             "product__product_class", "product__parent__product_class", "stockrecord__partner"
-        ).prefetch_related("attributes__option").order_by("pk")
+        ).prefetch_related("attributes__option", "product__stockrecords").order_by("pk")
     )  # fmt: skip
     quantities = {line.pk: line.quantity for line in lines}
     foreign = set(wanted.quantities) - set(quantities)
@@ -101,8 +101,10 @@ def _addable(order: Any, added: Mapping[int, int]) -> list[PlanLine]:
     if not added:
         return []
     StockRecord = get_model("partner", "StockRecord")
-    records = StockRecord._default_manager.filter(pk__in=added).select_related(
-        "partner", "product__product_class", "product__parent__product_class"
+    records = (
+        StockRecord._default_manager.filter(pk__in=added)
+        .select_related("partner", "product__product_class", "product__parent__product_class")
+        .prefetch_related("product__stockrecords")
     )
     found = {record.pk: record for record in records}
     errors: dict[str, list[Any]] = {}

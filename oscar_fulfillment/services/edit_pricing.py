@@ -112,6 +112,9 @@ def _price(plan: Plan) -> Priced:
     if vouchers := order_vouchers(order):
         basket.vouchers.set(vouchers)
     found = Priced(plan, basket, list(zip(goods, basket.all_lines(), strict=True)))
+    for good, line in found.pairs:
+        # With what is read of them already: strategies look at the records of each product.
+        line.product, line.stockrecord = good.product, good.record
     _check_prices(found)
     applicator_of(order)().apply(basket, order.user or AnonymousUser())
     return found

@@ -361,7 +361,6 @@ def test_an_order_on_hold_may_be_edited(client, boss, order):
     assert client.get(edit_url(order)).context["refusal"] is None
 
 
-@pytest.mark.feature("Z1")
 def test_who_may(client, order):
     urls = [edit_url(order), page_url(order, "order-edit-revert")]
     price = page_url(order, "order-edit-price")

@@ -4,6 +4,8 @@ from datetime import timedelta
 from decimal import Decimal
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 from oscar.core.loading import get_model
 
@@ -780,3 +782,24 @@ def test_a_shop_may_veto_an_edit(mug):
     finally:
         signals.validate_transition.disconnect(refuse)
     assert order.lines.get().quantity == 4
+
+
+# ---- What it costs ----
+
+
+def _queries(call):
+    with CaptureQueriesContext(connection) as seen:
+        call()
+    return len(seen)
+
+
+def test_a_look_costs_the_same_few_queries_whatever_the_order(mug, plate):
+    def order_of(count):
+        return place([(factories.product(f"Thing {count}.{n}", sku=f"T{count}.{n}"), 1) for n in range(count)])
+
+    small, large = order_of(3), order_of(60)
+    wanted = {order.pk: Wanted({order.lines.first().pk: 2}, {mug.stockrecords.get().pk: 1}) for order in (small, large)}
+    few, many = (_queries(lambda o=order: editing.preview(fresh(o), wanted[o.pk])) for order in (small, large))
+    print(f"a look: {few} queries for 3 lines, {many} for 60")
+    assert many == few
+    assert many <= 30

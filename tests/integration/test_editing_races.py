@@ -28,7 +28,6 @@ pytestmark = [
     pytest.mark.postgres,
     pytest.mark.django_db(transaction=True),
     pytest.mark.feature("E2"),
-    pytest.mark.feature("Z16"),
 ]
 
 
