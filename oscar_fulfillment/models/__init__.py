@@ -3,6 +3,7 @@ from .fulfillment import Hold, OrderFulfillment
 from .history import StatusChange
 from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
+from .method_changes import PaymentMethodChange
 from .payment import PaymentMethod
 from .provider_payment import PaymentOperation, ProviderPayment
 from .shipment import Shipment, ShipmentLine
@@ -22,6 +23,7 @@ __all__ = [
     "OrderFulfillment",
     "OutboundMessage",
     "PaymentMethod",
+    "PaymentMethodChange",
     "PaymentOperation",
     "PaymentTerms",
     "ProviderPayment",
