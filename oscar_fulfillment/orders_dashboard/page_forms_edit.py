@@ -23,6 +23,7 @@ class RevertEditForm(StepForm):
     notify = mail_field(gettext_lazy("Tell the customer by mail?"))
 
     def prepare(self) -> None:
+        self.label = _("Take the last edit back")  # the history says it as done
         self.fields["notify"].initial = "yes"
         self.fields["notify"].help_text = mail_address(self.page)
 
