@@ -64,6 +64,8 @@ def receive_money(
 
     with transaction.atomic():
         lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
+        # The caller's order may be older than an edit of it.
+        order.refresh_from_db(fields=["total_incl_tax", "total_excl_tax"])
         change = move(
             order, RECEIVE, actor=actor, reason=reason, data=data, effect=effect,
             expected_version=expected_version, key=key, lock=True,
