@@ -147,7 +147,10 @@ class PaymentDetailsViewMixin:
         fulfillment = getattr(order, "fulfillment", None)
         if fulfillment is None or not pays_online(fulfillment.payment_method) or not links.payment_path(order):
             return response
-        return HttpResponseRedirect(begin(self.request, order) or links.payment_path(order))
+        target = begin(self.request, order)
+        if not target:
+            messages.success(self.request, _("Thank you! Your order %(number)s is placed.") % {"number": order.number})
+        return HttpResponseRedirect(target or links.payment_path(order))
 
     def answer_second_click(self, basket):
         """Show the order the first click placed; this request leaves no trace in the session the first one writes."""

@@ -29,7 +29,7 @@ from oscar_fulfillment.documents import DocumentError
 from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, order_journey
 from oscar_fulfillment.selectors.paying import paying
-from oscar_fulfillment.selectors.payment_links import payment_path
+from oscar_fulfillment.selectors.payment_links import order_path, payment_path
 
 from . import documents, messages
 from .door import move
@@ -153,22 +153,11 @@ def _context(order: Any, site: Any) -> dict[str, Any]:
         "fulfillment": order.fulfillment,
         "journey": order_journey(order),
     }
-    if path := _path_for_customer(order):
+    if path := order_path(order):
         context |= {"status_path": path, "status_url": absolute_url(site, path)}
     if paying(order).can_pay and (path := payment_path(order)):
         context["pay_url"] = absolute_url(site, path)
     return context
-
-
-def _path_for_customer(order: Any) -> str:
-    """The order's page in the account; for guests the one with the signed link."""
-    try:
-        if order.user is not None:
-            return reverse("customer:order", kwargs={"order_number": order.number})
-        given = {"order_number": order.number, "hash": order.verification_hash()}
-        return reverse("customer:anon-order", kwargs=given)
-    except NoReverseMatch:
-        return ""
 
 
 def absolute_url(site: Any, path: str) -> str:
