@@ -31,7 +31,7 @@ from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, order_journ
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.selectors.payment_links import order_path, payment_path
 
-from . import documents, messages
+from . import documents, ledger, messages
 from .door import move
 from .languages import nearest_language
 from .post import Post, is_address
@@ -183,7 +183,9 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         return {"note": note}
     if kind == messages.ORDER_CANCELLED:
         told = [h.text for h in order_journey(order).happenings if h.code == "cancel"]
-        paid = order.fulfillment.payment_status in ("paid", "partially_refunded")
+        paid = order.fulfillment.payment_status in ("paid", "partially_refunded") or (
+            order.fulfillment.has_money and ledger.totals(order.pk).net > 0
+        )
         return {"reason": told[-1] if told else "", "is_paid": paid}
     if kind == messages.PAYMENT_REFUNDED:
         return {"amount": payload.get("amount", "")}
