@@ -1,4 +1,5 @@
 from .bank import BankEntry, BankStatement, ImportDraft
+from .draft import OrderDraft
 from .fulfillment import Hold, OrderFulfillment
 from .history import StatusChange
 from .invoice import Invoice
@@ -23,6 +24,7 @@ __all__ = [
     "InboundMessage",
     "Invoice",
     "LaneHealth",
+    "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
     "PaymentMethod",

@@ -8,6 +8,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
+from django.core.cache import cache
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -28,6 +29,8 @@ logger = logging.getLogger("oscar_fulfillment.payments")
 
 #: A page that is loaded again and again does not ask the provider each time.
 _ASK_AGAIN = timedelta(seconds=5)
+#: Seconds in which pages do not ask again for a payment whose provider did not answer.
+_REST = 30
 
 
 @method_decorator(never_cache, name="dispatch")
@@ -57,10 +60,16 @@ class _OrderPayView(View):
             return
         if payment.checked_at and timezone.now() - payment.checked_at < _ASK_AGAIN:
             return
+        # One request at a time, and after a failure a rest: a provider that hangs must not hold all our workers.
+        busy = f"fulfillment-asking:{payment.reference}"
+        if not cache.add(busy, 1, _REST):
+            return
         try:
             provider_payments.refresh_payment(payment=payment)
         except FulfillmentError as error:
             logger.info("payment %s could not be asked for: %s", payment.reference, error)
+        else:
+            cache.delete(busy)
 
 
 class PayView(_OrderPayView):

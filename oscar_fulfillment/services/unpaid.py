@@ -8,10 +8,12 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.core.exceptions import AdapterRejected
+from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnavailable, TransitionNotAllowed
+from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.gateways.base import Capability, PaymentState
 from oscar_fulfillment.models import OrderFulfillment
 
+from . import ledger
 from .cancelling import cancel_order
 from .provider_payments import ask, fetch, gateway_of
 from .settling import LIVE, settle
@@ -23,8 +25,10 @@ def cancel_unpaid(*, order: Any, reason: str = "") -> bool:
     """Cancel an order whose time to be paid is over; False when it turned out that it is paid (or held).
 
     Each open payment is asked for, then closed at its provider where that is possible, so that nobody pays later.
-    Raises :class:`AdapterUnavailable` when a provider cannot be asked: then nothing is cancelled.
+    Raises :class:`AdapterUnavailable` when a provider cannot be asked, or still looks at a payment: then nothing is
+    cancelled; :class:`TransitionNotAllowed` where the order cannot be cancelled by itself.
     """
+    is_open = False
     for payment in order.fulfillment.provider_payments.filter(state__in=LIVE):
         gateway, actor = gateway_of(payment), Actor.provider(payment.provider)
         remote = ask(gateway, payment)
@@ -37,11 +41,17 @@ def cancel_unpaid(*, order: Any, reason: str = "") -> bool:
                 # Paid in this very moment, or closed already: its state says which.
                 remote = fetch(gateway, remote.external_id)
         settle(payment_id=payment.pk, remote=remote, actor=actor, cancels=False)
+        is_open = is_open or remote.state in (PaymentState.IN_REVIEW, PaymentState.UNKNOWN)
     now = OrderFulfillment._default_manager.get(pk=order.pk)
     if now.payment_status != "awaiting_payment":
         return False
     if now.shipping_status == "cancelled":
         return True
+    if is_open:
+        raise AdapterUnavailable(_("The provider still looks at the payment."))
+    if now.has_money and ledger.totals(order.pk).net > 0:
+        why = _("A part of the money is here: decide what becomes of the order.")
+        raise TransitionNotAllowed([Reason("partly_paid", why)])
     cancel_order(
         order=order,
         actor=Actor.system("terms"),
