@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from django.contrib import messages
 from django.core.cache import cache
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -33,7 +34,8 @@ _ASK_AGAIN = timedelta(seconds=5)
 _REST = 30
 
 
-@method_decorator(never_cache, name="dispatch")
+# Not within a transaction of the request's, whatever the shop's settings: the provider is called on the way.
+@method_decorator([never_cache, transaction.non_atomic_requests], name="dispatch")
 class _OrderPayView(View):
     order: Any
 
@@ -114,7 +116,8 @@ def order_path(request: HttpRequest, order: Any) -> str:
 def begin(request: HttpRequest, order: Any) -> str:
     """Begin the order's payment; the address to send the buyer to, "" where our own page says how to go on."""
     path = links.payment_path(order)
-    notify = links.notification_path(order.fulfillment.payment_method.provider)
+    method = order.fulfillment.payment_method
+    notify = links.notification_path(method.provider) if method is not None else ""
     try:
         payment = provider_payments.begin_payment(
             order=order,

@@ -63,6 +63,10 @@ def advance(news: News, actor: Actor, reason: str = "", *, strict: bool = True) 
     moved = False
     while step := next_move(news.fulfillment.payment_status, news.order.total_incl_tax, news.money):
         target = step.target
+        transition = news.fulfillment.flow_definition.payment.transitions.get(step.move.action)
+        if not strict and transition is not None and target not in transition.targets:
+            _tell_stuck(news, step.move, f"the flow has no way to {target!r}")
+            return moved
 
         def effect(steps: Sequence[Step], target: str = target, move_: Move = step.move) -> None:
             for each in steps:

@@ -119,6 +119,9 @@ def request_refund(
         able = gateway.capabilities(row.method)
         if amount <= 0:
             raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
+        if row.state == PaymentState.CHARGED_BACK:
+            step.refuse(Reason("charged_back", _("The buyer's bank has taken this money back already.")))
+            return amount
         if amount > row.refundable:
             raise InvalidInput(
                 {"amount": [_("At most %(sum)s can be refunded.") % {"sum": f"{row.refundable} {row.currency}"}]}

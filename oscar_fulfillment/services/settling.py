@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -85,6 +85,7 @@ def settle(
         (payment,) = lock_rows(ProviderPayment._default_manager.filter(pk=payment_id).select_related("payment_method"))
         payment.fulfillment = fulfillment
         fulfillment.order.fulfillment = fulfillment
+        remote = _decided(payment, remote)
         if wrong := _mismatch(payment, remote):
             _tell_mismatch(fulfillment, payment, remote, wrong)
             return payment
@@ -94,6 +95,13 @@ def settle(
         if found.is_new:
             _follow(found, actor, cancels)
         return payment
+
+
+def _decided(payment: ProviderPayment, remote: RemotePayment) -> RemotePayment:
+    """What counts already: sums that the provider still looks at are no money that goods may leave for."""
+    if remote.state != PaymentState.IN_REVIEW:
+        return remote
+    return replace(remote, authorized=payment.authorized, captured=payment.captured, refunded=payment.refunded)
 
 
 def _is_old(payment: ProviderPayment, remote: RemotePayment) -> bool:

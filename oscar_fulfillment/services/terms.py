@@ -197,7 +197,7 @@ def _cancel(terms: PaymentTerms) -> None:
 
     at = cast(datetime, terms.cancel_at)
     try:
-        cancel_unpaid(order=terms.fulfillment.order)
+        cancel_unpaid(order=terms.fulfillment.order, due=at)
     except TransitionNotAllowed as error:
         # Asking again every quarter of an hour changes nothing: a person decides.
         why = str(error)
@@ -230,7 +230,11 @@ def _remind(step: Step, terms: PaymentTerms) -> None:
     terms.reminders += 1
     messages.mail(step, messages.PAYMENT_REMINDER, number=terms.reminders)
     step.data["number"] = terms.reminders
-    if terms.due_at is None or terms.due_at > step.now:
+    if terms.due_at is None:
+        return
+    if terms.due_at > step.now:
+        # Reminded before the day; after it, it is dunned like any other.
+        terms.remind_at = terms.due_at + timedelta(days=1) if step.subject.ships_before_payment else None
         return
     if terms.reminders < settings.DUNNING_REMINDERS:
         terms.remind_at = step.now + timedelta(days=settings.DUNNING_DAYS)

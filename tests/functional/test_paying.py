@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from django.db import connection
 from django.http import HttpRequest, UnreadablePostError
 from django.urls import reverse
 from oscar.core.loading import get_model
@@ -281,3 +282,38 @@ def test_a_payment_the_provider_does_not_have_is_nobodys(client):
     body = b'{"id": "e-404", "payment": "P404"}'
     client.post(HOOK, body, content_type="application/json", headers={"X-Token": TOKEN})
     assert dict(inbox.process()) == {"ignored": 1}
+
+
+def test_an_order_that_costs_nothing_leads_to_no_provider(client, switzerland, card):
+    product = to_payment(client, SWITZERLAND)
+    pay(client, payment_method="card")
+    product.stockrecords.update(price=0)
+    answer = place(client)
+    assert answer.url == reverse("checkout:thank-you")
+    assert statuses(Order.objects.get())[0] == "paid"
+    assert gateways.get("demo").calls == []
+
+
+def test_an_order_without_a_method_has_nothing_to_begin(client):
+    order = factories.placed_order()
+    OrderFulfillment.objects.update(payment_method=None)
+    page = client.post(payment_path(order), follow=True)
+    assert "not paid online" in page.text
+
+
+def test_no_provider_is_called_while_the_order_may_still_be_undone(client, switzerland, card, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    seen = []
+    start = type(gateways.get("demo")).start
+
+    def look(self, request, *, key):
+        seen.append(len(connection.savepoint_ids))
+        return start(self, request, key=key)
+
+    monkeypatch.setattr(type(gateways.get("demo")), "start", look)
+    outside = len(connection.savepoint_ids)
+    answer = buy(client)
+    order = Order.objects.get()
+    assert (answer.url, seen) == (payment_path(order), [])
+    assert client.post(payment_path(order)).url == "https://pay.example/P1"
+    assert seen == [outside]

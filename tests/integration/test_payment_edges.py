@@ -7,10 +7,11 @@ from decimal import Decimal
 import pytest
 from django.core.exceptions import ValidationError
 from django.utils import timezone
+from django.utils.translation import get_language
 
 from oscar_fulfillment import signals
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.core.exceptions import AdapterUnavailable
+from oscar_fulfillment.core.exceptions import AdapterUnavailable, TransitionNotAllowed
 from oscar_fulfillment.flows import STANDARD
 from oscar_fulfillment.gateways.base import Capability, PaymentState
 from oscar_fulfillment.models import (
@@ -20,7 +21,9 @@ from oscar_fulfillment.models import (
     PaymentOperation,
     PaymentTerms,
     ProviderPayment,
+    StatusChange,
 )
+from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.services import (
     cancelling,
     hold_clock,
@@ -32,6 +35,7 @@ from oscar_fulfillment.services import (
     restoring,
     shipping,
     terms,
+    unpaid,
 )
 from oscar_fulfillment.test import factories
 
@@ -552,3 +556,128 @@ def test_an_order_that_costs_nothing_is_paid(method):
     assert statuses(order) == ("paid", "received")
     assert not PaymentTerms.objects.exists()
     release.release_order(order=order, actor=TEAM)
+
+
+# What a person does meanwhile
+
+
+def test_what_the_buyers_bank_took_back_is_not_refunded_once_more():
+    order, payment, provider = paid()
+    provider.change(payment.reference, state=PaymentState.CHARGED_BACK)
+    refresh(payment)
+    with pytest.raises(TransitionNotAllowed, match="bank has taken"):
+        operations.request_refund(order=order, payment=payment.pk, actor=TEAM, amount=FIVE, reason="angry")
+    assert not PaymentOperation.objects.exists()
+
+
+@pytest.mark.feature("E8", "Z7")
+def test_an_extension_agreed_while_the_provider_is_asked_wins(monkeypatch):
+    method = factories.gateway_method("pix", provider_method="boleto", reservation_days=1)
+    order, payment, provider = begun(method)
+    fetch = provider.fetch
+
+    def call_meanwhile(external_id):
+        until = timezone.now() + timedelta(days=9)
+        terms.extend_reservation(order=order, actor=TEAM, until=until, reason="pays on Friday")
+        return fetch(external_id)
+
+    past = timezone.now() - timedelta(minutes=1)
+    PaymentTerms.objects.filter(pk=order.pk).update(reserved_until=past, cancel_at=past, next_at=past, call_at=None)
+    monkeypatch.setattr(provider, "fetch", call_meanwhile)
+    assert terms.run_due() == 0
+    assert statuses(order) == ("awaiting_payment", "received")
+    assert PaymentTerms.objects.get(pk=order.pk).next_at > timezone.now() + timedelta(days=7)
+
+
+@pytest.mark.feature("D15", "E15")
+@pytest.mark.parametrize("is_held", [True, False])
+def test_goods_that_came_back_unpaid_are_not_to_be_paid(is_held):
+    if is_held:
+        order, payment, provider = held(currency="CHF")
+    else:
+        method = factories.manual_method("deferred", ships_before_payment=True, due_days=14)
+        order = factories.placed_order(method=method, currency="CHF")
+    release.release_order(order=order, actor=TEAM)
+    shipping.dispatch_order(order=order, actor=TEAM)
+    shipping.return_order(order=order, actor=TEAM, reason="refused at the door")
+    assert statuses(order) == ("cancelled", "returned")
+    assert [operation.kind for operation in PaymentOperation.objects.all()] == (["void"] if is_held else [])
+
+
+def test_goods_that_came_back_paid_keep_their_money_until_it_is_refunded():
+    order = factories.dispatched_order(currency="CHF")
+    shipping.return_order(order=order, actor=TEAM, reason="refused at the door")
+    assert statuses(order) == ("paid", "returned")
+
+
+@pytest.mark.feature("D5")
+def test_cash_at_the_door_ends_what_was_to_be_done_about_it():
+    method = factories.manual_method("cash", ships_before_payment=True, paid_on_delivery=True, cancel_days=30)
+    order = factories.placed_order(method=method, currency="CHF")
+    receipts.receive_money(order=order, actor=TEAM, amount=FIVE)
+    assert open_kinds(order) == ["underpaid"]
+    release.release_order(order=order, actor=TEAM)
+    shipping.dispatch_order(order=order, actor=TEAM)
+    shipping.deliver_order(order=order, actor=TEAM)
+    assert statuses(order) == ("paid", "delivered")
+    assert money(order) == (TWENTY, TWENTY, 0)
+    assert open_kinds(order) == []
+    assert PaymentTerms.objects.get(pk=order.pk).next_at is None
+
+
+@pytest.mark.parametrize("state", ["refunded", "charged_back"])
+def test_the_code_of_a_payment_that_is_over_is_not_shown_again(state):
+    order, payment, _provider = begun()
+    ProviderPayment.objects.update(state=state, instructions={"pix_code": "00020126"})
+    found = paying(type(order).objects.get(pk=order.pk))
+    assert (found.state, found.instructions) == ("ready", [])
+
+
+# What counts only later
+
+
+@pytest.mark.feature("A3")
+@pytest.mark.parametrize("sums", [{"captured": TWENTY}, {"authorized": TWENTY}])
+def test_money_in_review_does_not_let_the_goods_go(sums):
+    order, payment, provider = begun(hold_method() if "authorized" in sums else None)
+    provider.change(payment.reference, state=PaymentState.IN_REVIEW, **sums)
+    payment = refresh(payment)
+    assert statuses(order) == ("awaiting_payment", "received")
+    assert (money(order), payment.refundable, payment.held) == ((0, 0, 0), 0, 0)
+    provider.pay(payment.reference, TWENTY - sums.get("captured", 0))
+    payment = refresh(payment)
+    assert statuses(order)[0] == ("authorized" if "authorized" in sums else "paid")
+
+
+@pytest.mark.feature("E15")
+def test_a_deferred_order_reminded_before_its_day_is_dunned_after_it():
+    method = factories.manual_method("deferred", ships_before_payment=True, due_days=14, reminder_days=10)
+    order = factories.placed_order(method=method, currency="CHF")
+    come("remind_at", order)
+    found = PaymentTerms.objects.get(pk=order.pk)
+    assert found.next_at == found.remind_at == found.due_at + timedelta(days=1)
+    PaymentTerms.objects.filter(pk=order.pk).update(due_at=timezone.now() - timedelta(days=1))
+    come("remind_at", order)
+    assert mails(order).count("FULFILLMENT_PAYMENT_REMINDER") == 2
+    assert open_kinds(order) == ["overdue"]
+
+
+def test_the_reason_of_the_clock_is_in_the_customers_language(monkeypatch):
+    monkeypatch.setattr(unpaid, "_", lambda text: f"{text} [{get_language()}]")
+    method = factories.manual_method("prepayment", cancel_days=21)
+    order = factories.placed_order(method=method, fulfillment={"language": "fr"})
+    come("cancel_at", order)
+    assert StatusChange.objects.get(fulfillment=order.pk, action="cancel").reason.endswith("[fr]")
+
+
+def test_a_flow_without_partial_refunds_still_books_them(settings):
+    flow = replace(STANDARD, name="WHOLE", payment=STANDARD.payment.without("partially_refunded"))
+    settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "FLOWS": {"WHOLE": flow}, "FLOW": "WHOLE"}
+    order, payment, provider = paid()
+    provider.change(payment.reference, refunded=FIVE)
+    refresh(payment)
+    assert money(order) == (TWENTY, TWENTY, FIVE)
+    assert (statuses(order)[0], open_kinds(order)) == ("paid", ["mismatch"])
+    provider.change(payment.reference, refunded=TWENTY, state=PaymentState.REFUNDED)
+    refresh(payment)
+    assert statuses(order)[0] == "refunded"
