@@ -21,7 +21,7 @@ from oscar_fulfillment.models import (
 )
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 
-from . import followups, messages, money, stock
+from . import followups, ledger, messages, money, stock
 from .door import move
 
 CANCEL = Move("shipping", "cancel")
@@ -37,6 +37,8 @@ def cancel_effect(steps: Sequence[Step]) -> None:
     locked = stock.lock_stock(ids)
     documents = Invoice._default_manager.filter(fulfillment__in=ids, cancelled_at=None).exclude(kind="none")
     valid = set(documents.values_list("fulfillment_id", flat=True))
+    # What came in of an order that is not paid: too little, or nobody has looked yet.
+    received = ledger.nets([step.subject.pk for step in steps if step.subject.has_money])
     going = []
     for step in steps:
         if step.subject.pk in valid:
@@ -52,7 +54,7 @@ def cancel_effect(steps: Sequence[Step]) -> None:
         if step.subject.is_payable() and CANCEL_PAYMENT.action in step.machines["payment"].transitions:
             step.moves = [*step.moves, CANCEL_PAYMENT]
             step.targets["payment"] = "cancelled"
-        elif step.subject.payment_status in ("paid", "partially_refunded"):
+        if step.subject.payment_status in ("paid", "partially_refunded") or received.get(step.subject.pk, 0) > 0:
             step.fields["problem"] = REFUND_DUE
         step.fields |= {"has_backorder": False, "hold_count": 0}
         if step.context.get("notify", True):

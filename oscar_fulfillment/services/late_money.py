@@ -34,7 +34,8 @@ def credited(order_id: int) -> Decimal:
 
 
 def _is_off(fulfillment: Any) -> bool:
-    return "cancelled" in (fulfillment.shipping_status, fulfillment.payment_status)
+    status = fulfillment.payment_status
+    return status == "refunded" or "cancelled" in (fulfillment.shipping_status, status)
 
 
 def keep_as_credit(

@@ -173,22 +173,25 @@ def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = "B
     A source without transactions, written with the step: one row says the sum and its reference.
     """
     partly = [step.subject.pk for step in steps if step.subject.has_money]
-    nets = _nets(partly) if partly else {}
+    found = nets(partly)
     Source = get_model("payment", "Source")
     kind = oscar_events.type_id("payment", "SourceType", type_name[:128])
     for step in steps:
         order = step.subject.order
-        rest = order.total_incl_tax - nets.get(order.pk, Decimal(0))
+        rest = order.total_incl_tax - found.get(order.pk, Decimal(0))
         if rest > 0:
             values = {
                 "order_id": order.pk, "source_type_id": kind, "currency": order.currency, "reference": reference[:255],
                 "amount_allocated": rest, "amount_debited": rest,
             }  # fmt: skip
             step.rows.append(Row(Source, values))
-    return set(nets)
+    return set(found)
 
 
-def _nets(order_ids: Sequence[int]) -> dict[int, Decimal]:
+def nets(order_ids: Sequence[int]) -> dict[int, Decimal]:
+    """What the shop has of each order's money, for those with something in the ledger. One query; none for no order."""
+    if not order_ids:
+        return {}
     sums = (
         get_model("payment", "Source")
         ._default_manager.filter(order__in=order_ids)

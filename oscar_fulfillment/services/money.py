@@ -128,6 +128,9 @@ def compare(news: News, actor: Actor) -> None:
         ledger.mark([order.pk])
     if status == "cancelled" or news.fulfillment.shipping_status == "cancelled":
         late_money(news, data, actor)
+    elif status == "refunded":
+        # It has been paid back, and needs nothing any more.
+        _tell(followups.OVERPAID, f"over:{order.pk}:{money.debited}", order, data, money.net)
     elif money.net > total:
         _tell(followups.OVERPAID, f"over:{order.pk}:{money.debited}", order, data, money.net - total)
     elif money.net < total and status in ("awaiting_payment", "authorized"):

@@ -98,9 +98,9 @@ def note_refund(
                 _paid_back(step, amount, notify)
 
     with transaction.atomic():
-        # Money that came for a cancelled order goes back without a step of the payment machine.
+        # Money that came for an order that is off, or was refunded before, goes back without a step of the machine.
         (now,) = lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
-        record = PAY_BACK if now.payment_status == "cancelled" else REFUND
+        record = PAY_BACK if now.payment_status in ("cancelled", "refunded") else REFUND
         return move(
             order, record, actor=actor, reason=reason, effect=effect, expected_version=expected_version, key=key,
             lock=True,

@@ -233,7 +233,7 @@ def _follow(found: Settled, actor: Actor, cancels: bool) -> None:
     moved = money.advance(news, actor, payment.reason)
     if found.more.debited:
         money.compare(news, actor)
-    if found.more.refunded and not moved and found.fulfillment.payment_status == "cancelled":
+    if found.more.refunded and not moved and found.fulfillment.payment_status in ("cancelled", "refunded"):
         moved = _late_money_back(found, actor, news.data)
     if payment.state == PaymentState.CHARGED_BACK and found.before != PaymentState.CHARGED_BACK:
         _charged_back(found, actor, news.data)
@@ -247,7 +247,7 @@ def _follow(found: Settled, actor: Actor, cancels: bool) -> None:
 
 
 def _late_money_back(found: Settled, actor: Actor, data: dict[str, Any]) -> bool:
-    """Money that had come for a cancelled order went back."""
+    """Money that had come for an order that was cancelled, or refunded before, went back."""
     from . import late_money
 
     def effect(steps: Sequence[Step]) -> None:
