@@ -8,7 +8,7 @@ from typing import Any
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.core.exceptions import AdapterRejected
+from oscar_fulfillment.core.exceptions import AdapterRejected, StaleVersion
 from oscar_fulfillment.gateways.base import Capability, PaymentState
 from oscar_fulfillment.models import OrderFulfillment
 
@@ -37,16 +37,22 @@ def cancel_unpaid(*, order: Any, reason: str = "") -> bool:
                 # Paid in this very moment, or closed already: its state says which.
                 remote = fetch(gateway, remote.external_id)
         settle(payment_id=payment.pk, remote=remote, actor=actor, cancels=False)
-    now = OrderFulfillment._default_manager.get(pk=order.pk)
-    if now.payment_status != "awaiting_payment":
-        return False
-    if now.shipping_status == "cancelled":
+    while True:
+        now = OrderFulfillment._default_manager.get(pk=order.pk)
+        if now.payment_status != "awaiting_payment":
+            return False
+        if now.shipping_status == "cancelled":
+            return True
+        try:
+            cancel_order(
+                order=order,
+                actor=Actor.system("terms"),
+                reason=reason or str(_("The order was not paid in time.")),
+                tell_reason=True,
+                # A paid order can be cancelled, too: money that came since we looked must stop us.
+                expected_version=now.version,
+                key=f"unpaid-{now.version}",
+            )
+        except StaleVersion:
+            continue
         return True
-    cancel_order(
-        order=order,
-        actor=Actor.system("terms"),
-        reason=reason or str(_("The order was not paid in time.")),
-        tell_reason=True,
-        key=f"unpaid-{now.version}",
-    )
-    return True
