@@ -167,7 +167,7 @@ def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, 
     )
 
 
-def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = "By hand") -> set[int]:
+def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = oscar_events.BY_HAND) -> set[int]:
     """Book what each order still lacks, on a person's word that the money is in; returns who had some money already.
 
     A source without transactions, written with the step: one row says the sum and its reference.

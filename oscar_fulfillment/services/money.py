@@ -19,7 +19,7 @@ from oscar_fulfillment.core.commit import after_commit
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import OrderFulfillment, PaymentTerms
 
-from . import followups, ledger, messages, oscar_events
+from . import followups, late_money, ledger, messages, oscar_events
 from .door import move
 from .payment_status import APPROVE, CAPTURE, REFUND, next_move
 
@@ -75,9 +75,12 @@ def consequences(step: Step, move_: Move, news: News) -> None:
     elif move_ == REFUND:
         step.data["amount"] = str(news.more.refunded)
         step.context["announce"] = {"amount": news.more.refunded}
-        if step.subject.problem in ("refund_due", "refund_failed", "late_money"):
+        step.subject.order.fulfillment = step.subject
+        # A part that went back of what is too much leaves the rest to be looked after.
+        if not late_money.excess(step.subject.order):
+            late_money.settle_excess(step, "refunded")
+        if step.subject.problem == "refund_failed":
             step.fields["problem"] = ""
-        followups.close_for_orders([step.subject.pk], (followups.OVERPAID,), "refunded", step.actor.label)
         _mail(step, news, messages.PAYMENT_REFUNDED, amount=str(news.more.refunded))
     else:
         step.data["amount"] = str(news.more.allocated)
@@ -127,7 +130,7 @@ def compare(news: News, actor: Actor) -> None:
     if not news.fulfillment.has_money:
         ledger.mark([order.pk])
     if status == "cancelled" or news.fulfillment.shipping_status == "cancelled":
-        late_money(news, data, actor)
+        tell_late(news, data, actor)
     elif status == "refunded":
         # It has been paid back, and needs nothing any more.
         _tell(followups.OVERPAID, f"over:{order.pk}:{money.debited}", order, data, money.net)
@@ -141,7 +144,7 @@ def _tell(kind: str, key: str, order: Any, data: dict[str, Any], difference: Dec
     followups.open_followup(kind=kind, key=key, fulfillment_id=order.pk, data=data | {"difference": difference})
 
 
-def late_money(news: News, data: dict[str, Any], actor: Actor) -> None:
+def tell_late(news: News, data: dict[str, Any], actor: Actor) -> None:
     """Money for an order that was cancelled: a problem, a follow-up with three ways out, a signal."""
     new = followups.open_followup(
         kind=followups.LATE_MONEY, key=f"late:{news.key}", fulfillment_id=news.order.pk, data=data

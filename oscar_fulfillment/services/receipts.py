@@ -18,12 +18,12 @@ from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
-from . import late_money, ledger, messages, money
+from . import late_money, ledger, messages, money, oscar_events
 from .door import move
 from .money import RECEIVE, News
 from .payment_status import REFUND, resolve
 
-BANK = "Bank transfer"
+BANK = oscar_events.BANK
 PAY_BACK = Move("ledger", "pay_back", is_record=True)
 
 

@@ -187,6 +187,16 @@ def test_a_part_of_the_money_of_a_cancelled_order_is_shown():
     assert found() == []
 
 
+def test_a_part_that_went_back_leaves_the_rest_shown():
+    order, payment, _provider = paid()
+    cancelling.cancel_order(order=order, actor=TEAM, reason="No", override=True)
+    for amount, shown in (("3.00", "refund_due"), ("17.00", "")):
+        operations.request_refund(order=order, payment=payment.pk, actor=TEAM, amount=Decimal(amount), reason="No")
+        outbox.drain(destination="payments:demo")
+        assert problem(order) == shown
+        assert found() == []
+
+
 def test_money_for_an_order_that_was_refunded_is_shown():
     order, payment, provider = paid()
     operations.request_refund(order=order, payment=payment.pk, actor=TEAM, amount=TWENTY, reason="broken")

@@ -17,6 +17,7 @@ from decimal import Decimal
 import pytest
 from django.db import connection, connections, transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from oscar.core.loading import get_model
 
@@ -134,7 +135,7 @@ def placed(method, records, quantities=(1,)):
                 line_price_before_discounts_incl_tax=10, line_price_before_discounts_excl_tax=10,
             )  # fmt: skip
         for record, quantity in sorted(zip(records, quantities, strict=False), key=lambda pair: pair[0].pk):
-            type(record).objects.filter(pk=record.pk).update(num_allocated=F("num_allocated") + quantity)
+            type(record).objects.filter(pk=record.pk).update(num_allocated=Coalesce(F("num_allocated"), 0) + quantity)
         placing.record_placement(order=order, flow="STANDARD", payment_method=method)
     return order
 
