@@ -70,6 +70,17 @@ def cancel_effect(steps: Sequence[Step]) -> None:
     )
     money.end_terms(*gone)
     followups.close_for_orders(gone, followups.ABOUT_PAYING, "nothing", steps[0].actor.label)
+    followups.open_followups(
+        [
+            followups.build_followup(
+                kind=followups.LATE_MONEY, key=f"late:part:{step.subject.pk}:{step.subject.version}",
+                fulfillment_id=step.subject.pk,
+                data={"amount": received[step.subject.pk], "currency": step.subject.currency},
+            )
+            for step in going
+            if step.targets.get("payment") == "cancelled" and received.get(step.subject.pk, 0) > 0
+        ]
+    )  # fmt: skip
     close_payments(going)
 
 
