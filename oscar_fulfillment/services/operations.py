@@ -211,6 +211,20 @@ def capture_at_dispatch(step: Step) -> None:
             wanted -= amount
 
 
+def void_pending(order_id: int) -> Reason | None:
+    """Why nothing can rest on an order's hold: the provider has been asked to give it back."""
+    voids = PaymentOperation._default_manager.filter(
+        payment__fulfillment=order_id, kind=PaymentOperation.VOID, status=PaymentOperation.REQUESTED
+    )
+    if not voids.exists():
+        return None
+    return Reason(
+        "void_pending",
+        _("The provider has been asked to give the held money back; its answer is pending."),
+        _("Wait for its answer"),
+    )
+
+
 def run_message(message: Any) -> None:
     """The outbox's handler of a provider's lane."""
     run_operation(message.payload["operation"])
@@ -253,9 +267,10 @@ def _claim(pk: int) -> PaymentOperation:
 
 
 def _release(operation: PaymentOperation, error: str) -> None:
-    PaymentOperation._default_manager.filter(pk=operation.pk, status=PaymentOperation.REQUESTED).update(
-        claimed_until=None, error=error[:500]
-    )
+    # Only our own claim: when it has run out, somebody else may be asking by now.
+    PaymentOperation._default_manager.filter(
+        pk=operation.pk, status=PaymentOperation.REQUESTED, claimed_until=operation.claimed_until
+    ).update(claimed_until=None, error=error[:500])
 
 
 def _ask(operation: PaymentOperation) -> PaymentOperation:
