@@ -70,9 +70,10 @@ def sweep() -> None:
             queue.wake(name)
         for lane in pump.orphans():
             logger.error("messages wait in %r, but nobody handles it", lane)
-    from .services import bulk
+    from .services import bulk, import_drafts
 
     bulk.resume_stale()
+    import_drafts.drop_old_drafts()
 
 
 def run_bulk_job(job_id: int) -> None:

@@ -91,7 +91,7 @@ class PayView(_OrderPayView):
 
     def show(self, request: HttpRequest, token: str) -> HttpResponse:
         found: Paying = paying(self.order)
-        context = {"order": self.order, "paying": found, "token": token, "status_path": links.payment_path(self.order)}
+        context = {"order": self.order, "paying": found, "token": token, "order_path": order_path(request, self.order)}
         return render(request, "oscar_fulfillment/pay/page.html", context)
 
 
@@ -103,6 +103,14 @@ class PayStateView(_OrderPayView):
     def get(self, request: HttpRequest, token: str) -> JsonResponse:
         self.ask_provider()
         return JsonResponse({"state": paying(self.order.__class__._default_manager.get(pk=self.order.pk)).state})
+
+
+def order_path(request: HttpRequest, order: Any) -> str:
+    """The order's page for its owner, or for whoever has just placed it; "" for others: this link shows no address."""
+    is_owner = order.user_id is not None and order.user_id == request.user.pk
+    if is_owner or request.session.get("checkout_order_id") == order.pk:
+        return links.order_path(order)
+    return ""
 
 
 def begin(request: HttpRequest, order: Any) -> str:

@@ -69,14 +69,32 @@ def open_followup(
     data: Mapping[str, Any] | None = None,
 ) -> bool:
     """Write a follow-up in the caller's transaction; the same ``key`` again does nothing. Whether it is new."""
+    row = build_followup(kind=kind, key=key, fulfillment_id=fulfillment_id, due_at=due_at, note=note, data=data)
+    return bool(open_followups([row]))
+
+
+def build_followup(
+    *,
+    kind: str,
+    key: str,
+    fulfillment_id: int | None = None,
+    due_at: datetime | None = None,
+    note: str = "",
+    data: Mapping[str, Any] | None = None,
+) -> FollowUp:
+    """A follow-up, unsaved, for :func:`open_followups`."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind of follow-up {kind!r}")
     now = timezone.now()
-    row = FollowUp(
+    return FollowUp(
         fulfillment_id=fulfillment_id, kind=kind, key=key[:120], due_at=due_at or now, opened_at=now, note=note,
         data={name: str(value) for name, value in (data or {}).items()},
     )  # fmt: skip
-    return bool(insert_new([row], returning=["id"]))
+
+
+def open_followups(rows: Sequence[FollowUp]) -> int:
+    """Write any number of them in one statement, those left out whose key is there already; how many were new."""
+    return len(insert_new(list(rows), returning=["id"])) if rows else 0
 
 
 def assign_followup(*, followup: FollowUp, actor: Actor, assignee: Any) -> FollowUp:
@@ -88,7 +106,13 @@ def assign_followup(*, followup: FollowUp, actor: Actor, assignee: Any) -> Follo
         found.assignee = assignee
         found.save(update_fields=["assignee"])
 
-    return _change(followup, ASSIGN, actor, write, {"to": assignee.get_full_name() if assignee else ""})
+    return _change(
+        followup,
+        ASSIGN,
+        actor,
+        write,
+        {"to": (assignee.get_full_name() or assignee.get_username()) if assignee else ""},
+    )
 
 
 def close_followup(
@@ -135,6 +159,12 @@ def _change(
 def close_for_orders(order_ids: Iterable[int], kinds: Sequence[str], outcome: str, label: str) -> int:
     """Close what a step has settled by itself, in its transaction; how many."""
     rows = FollowUp._default_manager.filter(fulfillment__in=list(order_ids), kind__in=list(kinds), closed_at=None)
+    return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
+
+
+def close_by_keys(keys: Sequence[str], outcome: str, label: str) -> int:
+    """The same for follow-ups by their keys."""
+    rows = FollowUp._default_manager.filter(key__in=keys, closed_at=None)
     return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
 
 

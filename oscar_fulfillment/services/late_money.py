@@ -14,6 +14,7 @@ from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step, new_key
 from oscar_fulfillment.models import CreditNote, StatusChange
+from oscar_fulfillment.selectors.order_money import too_much
 
 from . import followups, ledger
 from .door import move
@@ -23,20 +24,14 @@ CREDIT = Move("ledger", "keep_credit", is_record=True)
 
 def excess(order: Any) -> Decimal:
     """What the shop has of an order's money and the order does not need, credit notes taken off."""
-    needed = Decimal(0) if _is_off(order.fulfillment) else order.total_incl_tax
-    return max(ledger.totals(order.pk).net - needed - credited(order.pk), Decimal(0))
+    net = ledger.totals(order.pk).net
+    return too_much(order.fulfillment, order.total_incl_tax, net, credited(order.pk))
 
 
 def credited(order_id: int) -> Decimal:
     """What was put on credit notes of an order."""
     notes = CreditNote._default_manager.filter(fulfillment=order_id)
     return sum(notes.values_list("amount", flat=True), Decimal(0))
-
-
-def _is_off(fulfillment: Any) -> bool:
-    return "cancelled" in (fulfillment.shipping_status, fulfillment.payment_status) or (
-        fulfillment.payment_status == "refunded"
-    )
 
 
 def keep_as_credit(

@@ -211,6 +211,20 @@ def capture_at_dispatch(step: Step) -> None:
             wanted -= amount
 
 
+def void_pending(order_id: int) -> Reason | None:
+    """Why nothing can rest on an order's hold: the provider has been asked to give it back."""
+    voids = PaymentOperation._default_manager.filter(
+        payment__fulfillment=order_id, kind=PaymentOperation.VOID, status=PaymentOperation.REQUESTED
+    )
+    if not voids.exists():
+        return None
+    return Reason(
+        "void_pending",
+        _("The provider has been asked to give the held money back; its answer is pending."),
+        _("Wait for its answer"),
+    )
+
+
 def run_message(message: Any) -> None:
     """The outbox's handler of a provider's lane."""
     run_operation(message.payload["operation"])
@@ -253,9 +267,10 @@ def _claim(pk: int) -> PaymentOperation:
 
 
 def _release(operation: PaymentOperation, error: str) -> None:
-    PaymentOperation._default_manager.filter(pk=operation.pk, status=PaymentOperation.REQUESTED).update(
-        claimed_until=None, error=error[:500]
-    )
+    # Only our own claim: when it has run out, somebody else may be asking by now.
+    PaymentOperation._default_manager.filter(
+        pk=operation.pk, status=PaymentOperation.REQUESTED, claimed_until=operation.claimed_until
+    ).update(claimed_until=None, error=error[:500])
 
 
 def _ask(operation: PaymentOperation) -> PaymentOperation:
@@ -334,6 +349,10 @@ def _happened(operation: PaymentOperation, remote: RemotePayment) -> bool:
 
 
 def _done(operation: PaymentOperation) -> PaymentOperation:
+    """What had failed before is over with it."""
+    failed = PaymentOperation._default_manager.filter(payment=operation.payment_id, kind=operation.kind)
+    keys = [f"operation:{pk}" for pk in failed.exclude(status=PaymentOperation.REQUESTED).values_list("pk", flat=True)]
+    followups.close_by_keys(keys, "done", operation.actor_label)
     return _end(operation, PaymentOperation.DONE, "")
 
 
@@ -374,7 +393,8 @@ def _failed(operation: PaymentOperation, status: str, words: str) -> PaymentOper
 
         move(
             payment.fulfillment.order, REFUSED, actor=Actor.provider(payment.provider), reason=words[:500],
-            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount)},
+            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount),
+                  "currency": payment.currency},
             effect=effect, key=f"operation-{operation.pk}-{status}", lock=True,
         )  # fmt: skip
     return operation

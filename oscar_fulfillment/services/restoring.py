@@ -11,9 +11,9 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import PaymentOperation, StatusChange
+from oscar_fulfillment.models import StatusChange
 
-from . import followups, ledger, messages, oscar_events, stock, terms
+from . import followups, ledger, messages, operations, oscar_events, stock, terms
 from .door import move
 from .payment_status import REOPEN
 
@@ -23,14 +23,9 @@ RESTORE = Move("shipping", "restore")
 def restore_effect(steps: Sequence[Step]) -> None:
     """Allocate the stock, if it allows; the payment is reopened as the ledger has it."""
     locked = stock.lock_stock([step.subject.pk for step in steps])
-    closing = PaymentOperation._default_manager.filter(
-        payment__fulfillment__in=[step.subject.pk for step in steps], status=PaymentOperation.REQUESTED
-    )
-    being_closed = set(closing.values_list("payment__fulfillment", flat=True))
     for step in steps:
-        if step.subject.pk in being_closed:
-            # Its payment is about to be cancelled, and that would cancel the order once more.
-            step.refuse(Reason("asked_already", _("The provider has been asked already; its answer is pending.")))
+        if reason := operations.void_pending(step.subject.pk):
+            step.refuse(reason)
             continue
         wanted = {line.pk: line.quantity for line in locked.lines_of(step.subject.pk)}
         if missing := stock.missing(locked, wanted):

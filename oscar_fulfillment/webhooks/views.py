@@ -19,6 +19,7 @@ from django.views.decorators.csrf import csrf_exempt
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core import inbox
 from oscar_fulfillment.core.exceptions import AdapterRejected, WebhookVerificationFailed
+from oscar_fulfillment.selectors.messages import QUERY
 
 from . import payments
 
@@ -65,9 +66,6 @@ class InboundView(View):
 def kept_headers(request: Any) -> dict[str, str]:
     """The headers, and beside them the query, which some vendors sign."""
     return {**lower_headers(request), QUERY: request.META.get("QUERY_STRING", "")}
-
-
-QUERY = "x-fulfillment-query"
 
 
 def lower_headers(request: Any) -> dict[str, str]:

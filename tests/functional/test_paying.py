@@ -227,6 +227,20 @@ def test_the_account_page_leads_to_the_payment(client, django_user_model):
     assert payment_path(order) in page.text
 
 
+def test_what_goes_to_the_provider_is_text_and_adds_up(client, switzerland, card, monkeypatch):
+    asked = []
+    provider = gateways.get("demo")
+    start = type(provider).start
+    monkeypatch.setattr(
+        type(provider), "start", lambda self, request, *, key: asked.append(request) or start(self, request, key=key)
+    )
+    buy(client)
+    (request,) = asked
+    assert isinstance(request.order_number, str)
+    assert sum(item.total for item in request.items) == request.amount
+    assert (request.buyer.name, request.buyer.country) == ("Léa Rochat", "CH")
+
+
 def test_a_page_that_waits_asks_a_provider_that_is_down_only_now_and_then(client):
     order, _payment, provider = begun()
     ProviderPayment.objects.update(checked_at=None)
