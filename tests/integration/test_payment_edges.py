@@ -42,6 +42,7 @@ from oscar_fulfillment.test import factories
 from .payments import (
     TEAM,
     begun,
+    demo,
     held,
     hold_method,
     money,
@@ -727,3 +728,31 @@ def test_a_hold_the_provider_has_forgotten_is_not_called_expired():
     ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
     assert refresh(payment).state == "authorized"
     assert statuses(order)[0] == "authorized"
+
+
+def test_a_payment_begun_while_the_order_is_cancelled_is_closed(monkeypatch):
+    provider = demo()
+    order = factories.placed_order(method=factories.gateway_method())
+    start = provider.start
+
+    def cancel_meanwhile(request, *, key):
+        cancelling.cancel_order(order=order, actor=operator(), reason="customer called", override=True)
+        operations.run_operation(PaymentOperation.objects.get().pk)  # nothing is there to be closed yet
+        return start(request, key=key)
+
+    monkeypatch.setattr(provider, "start", cancel_meanwhile)
+    with pytest.raises(provider_payments.PaymentImpossible):
+        provider_payments.begin_payment(order=order, actor=TEAM, return_url="https://shop.example/")
+    operation = PaymentOperation.objects.get(status="requested")
+    operations.run_operation(operation.pk)
+    assert [payment.state for payment in provider.payments.values()] == ["cancelled"]
+
+
+def test_the_page_asks_for_what_is_missing():
+    order, payment, provider = begun()
+    assert paying(order).amount == TWENTY
+    provider.pay(payment.reference, FIFTEEN)
+    refresh(payment)
+    ProviderPayment.objects.update(state="refunded")
+    fresh = type(order).objects.get(pk=order.pk)
+    assert (paying(fresh).state, paying(fresh).amount) == ("ready", FIVE)
