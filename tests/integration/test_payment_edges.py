@@ -756,3 +756,15 @@ def test_the_page_asks_for_what_is_missing():
     ProviderPayment.objects.update(state="refunded")
     fresh = type(order).objects.get(pk=order.pk)
     assert (paying(fresh).state, paying(fresh).amount) == ("ready", FIVE)
+
+
+def test_the_reminders_of_a_restored_order_begin_anew():
+    method = factories.manual_method("deferred", ships_before_payment=True, due_days=14)
+    order = factories.placed_order(method=method, currency="CHF")
+    PaymentTerms.objects.update(reminders=2)
+    cancelling.cancel_order(order=order, actor=TEAM, reason="a mistake")
+    restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    PaymentTerms.objects.update(due_at=timezone.now() - timedelta(days=1))
+    come("remind_at", order)
+    assert mails(order).count("FULFILLMENT_PAYMENT_REMINDER") == 1
+    assert open_kinds(order) == []
