@@ -23,6 +23,7 @@ from oscar_fulfillment.models import (
     ProviderPayment,
     StatusChange,
 )
+from oscar_fulfillment.orders_dashboard.followup_words import why
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.services import (
     cancelling,
@@ -96,6 +97,7 @@ def test_a_hold_of_less_than_the_order_costs_is_shown_to_a_person():
     assert statuses(order) == ("awaiting_payment", "received")
     found = FollowUp.objects.get(fulfillment=order.pk)
     assert (found.kind, found.data["amount"], found.data["difference"]) == ("underpaid", "15.00", "5.00")
+    assert "Demo pay holds" in why(found)
     refresh(payment)
     assert FollowUp.objects.count() == 1
 
@@ -152,7 +154,7 @@ def test_money_is_booked_although_the_step_is_vetoed():
     assert statuses(order)[0] == "awaiting_payment"
     found = FollowUp.objects.get(fulfillment=order.pk)
     assert (found.kind, found.data["what"]) == ("mismatch", "step")
-    assert "boss" in found.data["why"]
+    assert why(found) == "The money of Demo pay is booked, but the order could not follow: Not without the boss."
 
 
 @pytest.fixture
@@ -415,6 +417,7 @@ def test_an_order_that_is_paid_in_part_is_not_cancelled_by_the_clock():
     come("cancel_at", order)
     assert statuses(order) == ("awaiting_payment", "received")
     assert open_kinds(order) == ["payment_lost", "underpaid"]
+    assert why(FollowUp.objects.get(kind="payment_lost")).startswith("Its time to be paid is over")
     assert PaymentTerms.objects.get(pk=order.pk).next_at is None
 
 
