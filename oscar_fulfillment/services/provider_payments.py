@@ -162,9 +162,14 @@ def _note_refusal(payment: ProviderPayment, words: str) -> None:
 
 
 def refresh_payment(*, payment: ProviderPayment, actor: Actor | None = None) -> ProviderPayment:
-    """Ask the provider how a payment stands, and settle it. Raises what the gateway raises."""
+    """Ask the provider how a payment stands, and settle it. Raises what the gateway raises.
+
+    :class:`AdapterRejected` also for a payment that the provider had and has no more: a person must look.
+    """
     gateway = gateway_of(payment)
     remote = ask(gateway, payment)
+    if remote is None and payment.external_id:
+        raise AdapterRejected(_("The provider has no such payment."), status=404)
     if remote is None:
         # Our call never reached the provider, or its answer was lost before anything happened there.
         _postpone(payment, timezone.now())
