@@ -168,11 +168,11 @@ def refresh_payment(*, payment: ProviderPayment, actor: Actor | None = None) -> 
     """
     gateway = gateway_of(payment)
     remote = ask(gateway, payment)
-    if remote is None and payment.external_id:
-        raise AdapterRejected(_("The provider has no such payment."), status=404)
     if remote is None:
-        # Our call never reached the provider, or its answer was lost before anything happened there.
+        # Our call never reached the provider, its answer was lost before anything happened there, or it has forgotten.
         _postpone(payment, timezone.now())
+        if payment.external_id:
+            raise AdapterRejected(_("The provider has no such payment."), status=404)
         return payment
     settle(payment_id=payment.pk, remote=remote, actor=actor or Actor.provider(payment.provider))
     payment.refresh_from_db()

@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 
 from oscar_fulfillment import signals
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.core.exceptions import AdapterUnavailable, TransitionNotAllowed
+from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnavailable, TransitionNotAllowed
 from oscar_fulfillment.flows import STANDARD
 from oscar_fulfillment.gateways.base import Capability, PaymentState
 from oscar_fulfillment.models import (
@@ -713,7 +713,9 @@ def test_late_money_that_restores_an_order_is_paid_out_and_noted_like_any_other(
 def test_a_payment_the_provider_has_forgotten_is_given_up_after_a_day():
     order, payment, provider = begun()
     provider.payments["elsewhere"] = provider.payments.pop(payment.external_id)
-    assert refresh(payment).state == "pending"
+    with pytest.raises(AdapterRejected, match="no such payment"):
+        refresh(payment)
+    assert ProviderPayment.objects.get().state == "pending"
     ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
     assert provider_payments.reconcile() == 0
     ProviderPayment.objects.update(next_check_at=timezone.now())
@@ -729,7 +731,9 @@ def test_a_hold_the_provider_has_forgotten_is_not_called_expired():
     order, payment, provider = held()
     del provider.payments[payment.external_id]
     ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
-    assert refresh(payment).state == "authorized"
+    with pytest.raises(AdapterRejected, match="no such payment"):
+        refresh(payment)
+    assert ProviderPayment.objects.get().state == "authorized"
     assert statuses(order)[0] == "authorized"
 
 
