@@ -9,13 +9,15 @@ from typing import Any, TypeGuard
 
 from django.apps import apps
 from django.conf import settings as django_settings
-from django.core.checks import CheckMessage, Error, Warning, register
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, router
+from django.db import DatabaseError, connections, router
+from django.urls import NoReverseMatch, reverse
 
 from .conf import DEFAULTS
 from .conf import settings as fulfillment_settings
 from .core import sqlite
+from .gateways import gateways
 
 
 def _number(value: Any) -> TypeGuard[float]:
@@ -58,6 +60,17 @@ def _ranges() -> Iterator[CheckMessage]:
         pauses = getattr(fulfillment_settings, key)
         if not pauses or not all(_number(pause) and pause >= 0 for pause in pauses):
             yield Error(f"OSCAR_FULFILLMENT[{key!r}] must list pauses in seconds.", id="oscar_fulfillment.E004")
+    asks = fulfillment_settings.PAYMENT_CHECKS
+    if not asks or not all(_number(pause) and pause > 0 for pause in asks):
+        yield Error("OSCAR_FULFILLMENT['PAYMENT_CHECKS'] must list pauses above zero.", id="oscar_fulfillment.E004")
+    for key, least in (
+        ("OPERATION_GIVE_UP", 1),
+        ("DUNNING_DAYS", 1),
+        ("DUNNING_REMINDERS", 0),
+        ("WEBHOOK_MAX_BYTES", 1),
+    ):
+        if getattr(fulfillment_settings, key) < least:
+            yield Error(f"OSCAR_FULFILLMENT[{key!r}] must be at least {least}.", id="oscar_fulfillment.E006")
     if fulfillment_settings.WATCHDOG_TIMEOUT > 60:
         yield Warning(
             "OSCAR_FULFILLMENT['WATCHDOG_TIMEOUT'] is above 60 seconds: a wedged cluster stays unnoticed for longer.",
@@ -206,4 +219,57 @@ def check_mails(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             hint='Name addresses in OSCAR_FULFILLMENT["OPERATOR_EMAILS"] or in MANAGERS.',
             id="oscar_fulfillment.W030",
         )
+    ]
+
+
+@register(Tags.urls)
+def check_gateways(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Payment providers that cannot be built from their settings, or that have no address to tell us anything at."""
+    found: list[CheckMessage] = []
+    for alias in gateways:
+        try:
+            gateways.get(alias)
+        except ImproperlyConfigured as error:
+            found.append(Error(f"{error}", hint="Orders by this provider cannot be paid.", id="oscar_fulfillment.E050"))
+    if list(gateways) and getattr(django_settings, "ROOT_URLCONF", None) and not _has_our_urls():
+        found.append(
+            Warning(
+                "OSCAR_FULFILLMENT['GATEWAYS'] names payment providers, but the shop's URLs lack ours: buyers have no "
+                "page to pay at, and no notification arrives.",
+                hint='Outside i18n_patterns: path("fulfillment/", include("oscar_fulfillment.urls"))',
+                id="oscar_fulfillment.W051",
+            )
+        )
+    return found
+
+
+def _has_our_urls() -> bool:
+    try:
+        reverse("fulfillment:webhook", kwargs={"family": "payments", "name": "x"})
+    except NoReverseMatch:
+        return False
+    return True
+
+
+@register(Tags.database)
+def check_payment_methods(app_configs: Any = None, databases: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Active payment methods that the checkout does not offer, because their provider is not there."""
+    from .models import PaymentMethod
+    from .selectors.payment_methods import provider_problem
+
+    alias = router.db_for_read(PaymentMethod)
+    if alias not in (databases or ()):
+        return []
+    try:
+        methods = list(PaymentMethod._default_manager.using(alias).filter(is_active=True))
+    except DatabaseError:
+        return []  # before the first migrate there is nothing to look at
+    return [
+        Warning(
+            f"The payment method {method.code!r} is not offered in the checkout: {problem}",
+            hint="Configure its provider in OSCAR_FULFILLMENT['GATEWAYS'], or withdraw the method in the dashboard.",
+            id="oscar_fulfillment.W052",
+        )
+        for method in methods
+        if (problem := provider_problem(method))
     ]

@@ -1,6 +1,10 @@
 """Oscar settings that go with the app: ``from oscar_fulfillment.defaults import *`` below ``oscar.defaults``."""
 
+from typing import Any
+
+from django.urls import NoReverseMatch
 from django.utils.translation import gettext_lazy as _
+from oscar.defaults import OSCAR_DASHBOARD_NAVIGATION as _oscars_navigation
 
 OSCAR_INITIAL_ORDER_STATUS = "Received"
 OSCAR_INITIAL_LINE_STATUS = ""
@@ -14,3 +18,39 @@ OSCAR_ORDER_STATUS_PIPELINE = {
     "Cancelled": (),
 }
 _("Received"), _("In process"), _("Sent"), _("Completed"), _("Cancelled")
+
+
+def _may_open(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = None) -> bool:
+    """Oscar's rule, and no link where the shop's own dashboard leaves the page out."""
+    from oscar.apps.dashboard.nav import default_access_fn
+
+    try:
+        return default_access_fn(user, url_name, url_args, url_kwargs)
+    except (NoReverseMatch, KeyError):
+        return False
+
+
+#: Our pages, in the menu that leads to the orders.
+_OUR_ENTRIES = [
+    {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
+    {"label": _("Bank statements"), "url_name": "dashboard:order-statements", "access_fn": _may_open},
+    {"label": _("Payouts"), "url_name": "dashboard:order-payouts", "access_fn": _may_open},
+    {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},
+    {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
+]
+
+
+def _with_ours(navigation: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Oscar's menu with our entries below the one of the orders; Oscar's own list stays as it is."""
+    found = []
+    for entry in navigation:
+        children = list(entry.get("children", ()))
+        for place, child in enumerate(children):
+            if child.get("url_name") == "dashboard:order-list":
+                children[place + 1 : place + 1] = _OUR_ENTRIES
+                break
+        found.append({**entry, "children": children} if children else dict(entry))
+    return found
+
+
+OSCAR_DASHBOARD_NAVIGATION = _with_ours(_oscars_navigation)

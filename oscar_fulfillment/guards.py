@@ -79,10 +79,11 @@ class _Held:
 def _payments(step: Any) -> list[_Held]:
     key = ("payments", step.subject.pk)
     if key not in step.cache:
-        rows = step.subject.provider_payments.filter(state="authorized").prefetch_related("operations")
+        # All of them, and not by a filter: the order page has read them already.
         step.cache[key] = [
             _Held("requested" if any(o.status == "requested" for o in row.operations.all()) else "", row.held > 0)
-            for row in rows
+            for row in step.subject.provider_payments.all()
+            if row.state == "authorized"
         ]
     return step.cache[key]
 

@@ -41,6 +41,7 @@ def gateways(simulators: str) -> dict[str, Any]:
                 "merchant_id": datatrans.MERCHANT_ID,
                 "password": datatrans.PASSWORD,
                 "sign_keys": [datatrans.SIGN_KEY],
+                "currencies": ["CHF", "EUR"],
                 "base_url": f"{simulators}/datatrans",
             },
         },

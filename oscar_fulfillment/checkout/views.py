@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from django.contrib import messages
+from django.db import connections, router
 from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -93,13 +94,21 @@ class PaymentMethodViewMixin:
         return self.form_class(data, initial=initial, methods=methods, rule=self.identity_rule)
 
     def get(self, request, *args, **kwargs):
-        if not self.offered_payment_methods and not self.identity_rule.kinds:
+        if not self.has_payment_methods and not self.identity_rule.kinds:
             return super().get(request, *args, **kwargs)
         return self.render_to_response(self.get_context_data(form=self.get_form()))
 
+    @property
+    def is_nothing_offered(self) -> bool:
+        """Whether something is to be paid and none of the shop's methods is for this order."""
+        return self.has_payment_methods and not self.offered_payment_methods and self.is_payment_required()
+
+    def get_context_data(self, **kwargs):
+        return super().get_context_data(is_nothing_offered=self.is_nothing_offered, **kwargs)
+
     def post(self, request, *args, **kwargs):
         form = self.get_form(request.POST)
-        if not form.is_valid():
+        if not form.is_valid() or self.is_nothing_offered:
             return self.render_to_response(self.get_context_data(form=form), status=422)
         if form.method is not None:
             self.checkout_session.pay_by(form.method.code)
@@ -116,7 +125,7 @@ class PaymentDetailsViewMixin:
 
     def get(self, request, *args, **kwargs):
         # Our methods need no details at this point: the step back from the preview is the choice of a method.
-        if not self.preview and self.offered_payment_methods:
+        if not self.preview and self.has_payment_methods:
             return redirect("checkout:payment-method")
         return super().get(request, *args, **kwargs)
 
@@ -137,9 +146,16 @@ class PaymentDetailsViewMixin:
         """An order paid online leads to its provider; when that is down, to the page where it is paid later."""
         response = super().handle_successful_order(order)
         fulfillment = getattr(order, "fulfillment", None)
-        if fulfillment is None or not pays_online(fulfillment.payment_method) or not links.payment_path(order):
+        if fulfillment is None or fulfillment.payment_status != "awaiting_payment":
             return response
-        return HttpResponseRedirect(begin(self.request, order) or links.payment_path(order))
+        if not pays_online(fulfillment.payment_method) or not links.payment_path(order):
+            return response
+        # With ATOMIC_REQUESTS the order is not safe yet: its page begins the payment, outside of this transaction.
+        atomic = connections[router.db_for_write(Order)].settings_dict["ATOMIC_REQUESTS"]
+        target = "" if atomic else begin(self.request, order)
+        if not target:
+            messages.success(self.request, _("Thank you! Your order %(number)s is placed.") % {"number": order.number})
+        return HttpResponseRedirect(target or links.payment_path(order))
 
     def answer_second_click(self, basket):
         """Show the order the first click placed; this request leaves no trace in the session the first one writes."""

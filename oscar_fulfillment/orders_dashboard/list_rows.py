@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from functools import lru_cache
 from html import escape
 from typing import Any
@@ -19,17 +20,22 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.flows import get_flow
+from oscar_fulfillment.selectors.clocks import Clock
 from oscar_fulfillment.selectors.orders import PROBLEMS
 
 from .list_formats import moments, money
+from .money_words import left
 
 _ANY_NUMBER = "0any-number0"
 _SAFE = "!$&'()*+,;=/~:@"
 
 
-def present_rows(rows: Iterable[dict[str, Any]], methods: Mapping[int, str]) -> list[dict[str, Any]]:
-    """Words, colours, money and times of each row, in the reader's language; ``methods`` are names by id."""
-    found = []
+def present_rows(
+    rows: Iterable[dict[str, Any]], methods: Mapping[int, str], clocks: Mapping[int, Clock] | None = None
+) -> list[dict[str, Any]]:
+    """Words, colours, money and times of each row, in the reader's language; ``methods`` are names by id,
+    ``clocks`` the moments that come by themselves, by order."""
+    found, clocks, now = [], clocks or {}, timezone.now()
     # One look at the URL patterns for all rows; the number is quoted as ``reverse`` does.
     address = reverse("dashboard:order-detail", kwargs={"number": _ANY_NUMBER})
     zone = timezone.get_current_timezone() if django_settings.USE_TZ else None
@@ -49,6 +55,7 @@ def present_rows(rows: Iterable[dict[str, Any]], methods: Mapping[int, str]) -> 
                 "total": money(row["order__total_incl_tax"], row["order__currency"], language),
                 "method": methods.get(row["payment_method_id"], ""),
                 "payment": _status(language, row["flow"], "payment", row["payment_status"]),
+                "clock": _clock(clocks[row["order_id"]], row, moment, zone, now) if row["order_id"] in clocks else "",
                 "shipping": _status(language, row["flow"], "shipping", row["shipping_status"]),
                 "marks": _marks(row),
             }
@@ -72,7 +79,7 @@ def _row_html(row: dict[str, Any], choose: str) -> str:
         f'<th scope="row"><a href="{url}">{number}</a></th>\n'
         f'<td><time datetime="{row["placed_iso"]}">{placed}</time></td>\n'
         f"<td>{customer}{_small(email)}</td>\n"
-        f"<td>{row['payment']}{_small(method)}</td>\n"
+        f"<td>{row['payment']}{row['clock']}{_small(method)}</td>\n"
         f"<td>{row['shipping']}{''.join([f' {mark}' for mark in row['marks']])}</td>\n"
         f'<td class="ff-num">{total}</td>\n</tr>\n'
     )
@@ -89,6 +96,23 @@ def _escaped(texts: list[str]) -> list[str]:
 
 def _small(escaped: str) -> str:
     return f"<small>{escaped}</small>" if escaped else ""
+
+
+def _clock(
+    clock: Clock, row: dict[str, Any], moment: Callable[[datetime], str], zone: Any, now: datetime
+) -> SafeString:
+    """How long money is held, or how long an unpaid order still waits; in red when somebody should look."""
+    seconds = (clock.until - now).total_seconds()
+    at = clock.until.astimezone(zone) if zone else clock.until
+    is_held = row["payment_status"] == "authorized"
+    words = _("held until %(when)s") if is_held else _("cancelled by itself on %(when)s")
+    css = " ff-clock--soon" if seconds < clock.warning.total_seconds() else ""
+    return format_html(
+        ' <span class="ff-clock{}" title="{}"><i class="far fa-clock" aria-hidden="true"></i> '
+        '<time datetime="{}">{}</time><span class="sr-only">, {}</span></span>',
+        css, words % {"when": moment(at)}, at.isoformat(timespec="minutes"),
+        left(clock.until, now), words % {"when": moment(at)},
+    )  # fmt: skip
 
 
 @lru_cache(maxsize=1024)

@@ -21,6 +21,7 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
+from oscar_fulfillment.selectors.clocks import read_clocks
 from oscar_fulfillment.selectors.queues import ALL, counts_to_read, queue_start
 from oscar_fulfillment.selectors.scans import capped_counts, count_part, read_page
 from oscar_fulfillment.selectors.search import MAX_QUERY
@@ -122,7 +123,9 @@ class FulfillmentOrderListMixin:
             return context
         count = counts[_HERE if narrowed else queue.name]
         context |= {
-            "rows": present_rows(page.rows, {method.pk: method.name for method in found.offer.methods}),
+            "rows": present_rows(
+                page.rows, {method.pk: method.name for method in found.offer.methods}, read_clocks(page.rows)
+            ),
             "count": count_text(count),
             "count_phrase": self._count_phrase(count),
             "several_pages": page.has_previous or page.has_next,

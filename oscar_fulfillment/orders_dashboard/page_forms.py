@@ -18,6 +18,7 @@ from django.utils.translation import gettext_lazy
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.selectors.order_page import OrderPage
@@ -89,9 +90,19 @@ class StepForm(forms.Form):
         """Actions of ``permissions.PERMISSIONS`` that what was chosen needs beside the step's own."""
         return []
 
+    def refusals(self) -> list[Reason]:
+        """Why an action that is no transition is not possible now, as far as the page sees it: the service has the last
+        word."""
+        return []
+
     def save(self, **common: Any) -> StatusChange:
         """Call the one service. ``common``: order, actor, expected_version, key."""
         raise NotImplementedError
+
+    def follow_through(self, change: StatusChange) -> list[tuple[int, str]]:
+        """What is done once the step is committed, and may use the network. Returns what the person is told instead of
+        the usual sentence: (level of ``django.contrib.messages``, text). Nothing is raised: the step is done."""
+        return []
 
     def run(self, actor: Actor) -> StatusChange:
         """:meth:`save` with the version that was seen and the form's key."""
@@ -119,7 +130,7 @@ class StepForm(forms.Form):
     @property
     def is_broken(self) -> bool:
         """Whether the fields that nobody types are missing or wrong."""
-        return self.is_bound and bool({"version", "key"} & set(self.errors))
+        return self.is_bound and any(name in self.fields and self.fields[name].widget.is_hidden for name in self.errors)
 
     def typed_text(self) -> list[tuple[str, str]]:
         """What was written in words, so that a refused step loses nothing: (label, text)."""
@@ -196,4 +207,10 @@ def mail_address(page: OrderPage) -> str:
     return page.order.email or _("no address known")
 
 
-from . import page_forms_goods, page_forms_order  # noqa: E402, F401  (they fill FORMS)
+from . import (  # noqa: E402  (they fill FORMS)
+    page_forms_edit,  # noqa: F401
+    page_forms_goods,  # noqa: F401
+    page_forms_money,  # noqa: F401
+    page_forms_order,  # noqa: F401
+    page_forms_payment,  # noqa: F401
+)

@@ -9,9 +9,12 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext
 
 from oscar_fulfillment.models import StatusChange
-from oscar_fulfillment.services import cancelling, holds, notes, payments
+from oscar_fulfillment.services import cancelling, holds, notes, payments, receipts
 
+from .money_words import money
 from .page_forms import StepForm, form, mail_address, mail_field, reason_field
+from .page_forms_money import booked
+from .page_forms_payment import amount_field, reference_field
 
 
 class _OverrideForm(StepForm):
@@ -39,14 +42,12 @@ class _OverrideForm(StepForm):
 
 @form("approve")
 class ApproveForm(_OverrideForm):
-    """The money is in."""
+    """The money is in: what is missing, unless another sum is typed."""
 
-    reference = forms.CharField(
-        label=gettext_lazy("Reference"),
-        required=False,
-        help_text=gettext_lazy("The bank's or provider's reference, if there is one."),
-        widget=forms.TextInput(attrs={"autocomplete": "off"}),
-    )
+    template_name = "oscar_fulfillment/orders/forms/approve.html"
+
+    reference = reference_field(gettext_lazy("The bank's or provider's reference, if there is one."))
+    amount = amount_field(required=False)
     reason = reason_field(gettext_lazy("Reason of the override"))
 
     def prepare(self) -> None:
@@ -54,17 +55,27 @@ class ApproveForm(_OverrideForm):
         if self.override:
             self.fields["reason"].required = True
             self.order_fields(["override_provider", "reason", "reference"])
-        else:
-            del self.fields["reason"]
+            del self.fields["amount"]
+            return
+        del self.fields["reason"]
+        purse, field = self.page.money, self.fields["amount"]
+        field.label = _("Amount received")
+        missing = money(purse.outstanding, purse.currency)
+        field.help_text = _("Leave it empty when exactly %(sum)s came in.") % {"sum": missing}
 
     def consequences(self) -> list[Any]:
         return [_("The customer is told by mail that the payment is approved.")]
 
     def save(self, **common: Any) -> StatusChange:
         typed = self.cleaned_data
+        if typed.get("amount") is not None:
+            return receipts.receive_money(amount=typed["amount"], reference=typed["reference"], **common)
         return payments.approve_payment(
             reference=typed["reference"], reason=typed.get("reason", ""), override=self.overrides, **common
         )
+
+    def follow_through(self, change: StatusChange) -> list[tuple[int, str]]:
+        return booked(self.page.order, change) if change.action == "receive_money" else []
 
 
 @form("cancel")
@@ -103,7 +114,9 @@ class CancelForm(_OverrideForm):
             found.append(_("The payment is cancelled."))
         elif self.page.fulfillment.payment_status in ("paid", "partially_refunded"):
             found.append(_("The payment is in: it stays approved, and the order asks for a refund."))
-        found.append(_("A cancelled order cannot be opened again."))
+        if any(each.held for each in self.page.money.payments):
+            found.append(_("The provider is asked to give the held sum back."))
+        found.append(_("A cancelled order can be restored while its goods are in stock."))
         return found
 
     def save(self, **common: Any) -> StatusChange:

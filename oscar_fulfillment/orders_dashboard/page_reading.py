@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.contrib import messages
 from django.core.exceptions import ObjectDoesNotExist, PermissionDenied
 from django.http import Http404, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.generic import View
 
@@ -18,7 +18,11 @@ from oscar_fulfillment.selectors.order_page import OrderPage, changes_since, fin
 from oscar_fulfillment.selectors.order_step import find_order_for_step
 from oscar_fulfillment.services import documents
 from oscar_fulfillment.services.door import ORDERS
+from oscar_fulfillment.services.followups import OUTCOMES
 
+from .edit_reading import edit_steps
+from .followup_words import present
+from .money_actions import money_actions
 from .page_forms import form_class
 from .page_steps import hold_refusal, page_steps
 
@@ -53,6 +57,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "fulfillment": page.fulfillment,
         "steps": steps,
         "hold_refusal": hold_refusal(page, user),
+        "edit_steps": edit_steps(page, user),
         "may_hold": user_may(user, "place_hold"),
         "may_note": user_may(user, "add_note"),
         "may_print": user_may(user, "print"),
@@ -60,6 +65,12 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "may_send_again": user_may(user, "manage_messages"),
         "may_change_tracking": user_may(user, "change_tracking"),
         "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),
+        "now": timezone.now(),
+        "money_actions": money_actions(page.money, user),
+        "may_check": user_may(user, "check_payment"),
+        "followups": [present(followup, user) for followup in page.money.followups],
+        "outcomes": OUTCOMES,
+        "may_followups": user_may(user, "manage_followups"),
         "print_key": new_key(),
         "poll_seconds": 5,
         **extra,
@@ -85,10 +96,6 @@ def happened_since(fulfillment: Any, version: int) -> list[Any]:
 
 class OrderView(View):
     """Common to the views of one order."""
-
-    def message(self, text: str) -> HttpResponseRedirect:
-        messages.success(self.request, text)
-        return self.back()
 
     def back(self, fragment: str = "") -> HttpResponseRedirect:
         return HttpResponseRedirect(order_url(self.kwargs["number"], fragment))

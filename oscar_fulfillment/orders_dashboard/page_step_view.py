@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.conf import settings as django_settings
+from django.contrib import messages
+from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
@@ -15,14 +17,17 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, StaleVersion, TransitionNotAllowed
 from oscar_fulfillment.flows import RECORDS
 from oscar_fulfillment.selectors.order_page import OrderPage
+from oscar_fulfillment.services.editing import revert_refusal
 
 from . import page_words
+from .money_actions import MONEY_ACTIONS
 from .page_forms import StepForm, form_class
 from .page_reading import PAGE, OrderView, demand, happened_since, order_url, page_context, page_or_404
 from .page_steps import PageSteps, hold_refusal, page_steps
 
 
-@method_decorator([csrf_exempt, never_cache], name="dispatch")
+# A provider is asked after the step is committed: no transaction of the request may be around both.
+@method_decorator([csrf_exempt, never_cache, transaction.non_atomic_requests], name="dispatch")
 class StepView(OrderView):
     """The form of a step. GET shows it in the page (or alone with ``?panel=1``), POST takes the step.
 
@@ -30,13 +35,16 @@ class StepView(OrderView):
     """
 
     action = ""
-    #: Form of an action that is no transition, with the key of its words in ``flows.RECORDS``.
+    #: Form of an action that is no transition, with what it is called.
     RECORD_FORMS = {
-        "place_hold": ("place_hold", ("hold", "place_hold")),
-        "release_hold": ("release_hold", ("hold", "release_hold")),
-        "resolve_problem": ("resolve_problem", ("problem", "resolve_problem")),
-        "change_tracking": ("change_tracking", ("shipment", "change_tracking")),
-        "add_note": ("note", ("note", "add_note")),
+        "place_hold": ("place_hold", RECORDS["hold", "place_hold"]),
+        "release_hold": ("release_hold", RECORDS["hold", "release_hold"]),
+        "resolve_problem": ("resolve_problem", RECORDS["problem", "resolve_problem"]),
+        "revert_edit": ("revert_edit", RECORDS["edit", "revert_edit"]),
+        "change_tracking": ("change_tracking", RECORDS["shipment", "change_tracking"]),
+        "add_note": ("note", RECORDS["note", "add_note"]),
+        **{action: (action, label) for action, label in MONEY_ACTIONS.items() if action != "refund_payment"},
+        "refund_payment": ("refund", MONEY_ACTIONS["refund_payment"]),
     }
 
     def dispatch(self, request: Any, *args: Any, **kwargs: Any) -> Any:
@@ -76,7 +84,9 @@ class StepView(OrderView):
             return self._refused(reasons=error.reasons)
         except FulfillmentError as error:
             return self._refused(error=str(error))
-        return self.message(page_words.done(change))
+        for level, text in form.follow_through(change) or [(messages.SUCCESS, page_words.done(change))]:
+            messages.add_message(request, level, text)
+        return self.back()
 
     def _read(self, *, lazy: bool = False) -> tuple[OrderPage, PageSteps]:
         """The page and its steps; ``lazy``: the one step that is to be taken, and no more of the page than it needs."""
@@ -95,7 +105,9 @@ class StepView(OrderView):
     def _form(self, page: OrderPage, steps: PageSteps, **given: Any) -> StepForm:
         """The form of this step; 404 for a step the order's flow does not have, 403 without the permission."""
         options = {
-            k: str(v) for k, v in {**self.request.GET.dict(), **self.kwargs}.items() if k in ("shipment", "hold")
+            k: str(v)
+            for k, v in {**self.request.GET.dict(), **self.kwargs}.items()
+            if k in ("shipment", "hold", "payment")
         }
         step = steps.by_name.get(self.name)
         if not self.action and step is not None:
@@ -106,8 +118,7 @@ class StepView(OrderView):
                 and "override_provider" in self.request.POST
             )
         elif self.action in self.RECORD_FORMS:
-            (form, words), machine, override = self.RECORD_FORMS[self.action], "", False
-            label = RECORDS[words]
+            (form, label), machine, override = self.RECORD_FORMS[self.action], "", False
         else:
             raise Http404
         demand(self.request.user, self.name)
@@ -129,6 +140,9 @@ class StepView(OrderView):
         refused = list(step.reasons) if step is not None and not step.allowed and not step.override else []
         if self.action == "place_hold" and (refusal := hold_refusal(page, self.request.user)):
             refused = [refusal]
+        if self.action == "revert_edit" and (refusal := revert_refusal(page.fulfillment)):
+            refused = [refusal]
+        refused = refused or form.refusals()
         shown = {reason.code for reason in refused}
         panel = {
             "form": form,

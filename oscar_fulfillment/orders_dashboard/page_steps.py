@@ -88,11 +88,21 @@ def page_steps(page: OrderPage, user: Any, *, only: str = "") -> PageSteps:
         found[action.name] = PageStep(
             action, step_url(page, action.name), _state(page, action, index < next_index), override
         )
-    on_the_way = [found[name] for name in page.flow.steps if name in found]
-    aside = [step for step in found.values() if step.name not in (*page.flow.steps, "cancel")]
-    others = [step for step in aside if step.allowed or _starts_here(page, step.action)]
+    on_the_way = [found[name] for name in _way(page) if name in found]
+    aside = [step for step in found.values() if step not in on_the_way and step.name != "cancel"]
+    others = [
+        step
+        for step in aside
+        if step.allowed or step.override or (step.name != "approve_payment" and _starts_here(page, step.action))
+    ]
     menu = [found[name] for name in ("deliver", "return") if name in found and _starts_here(page, found[name].action)]
     return PageSteps(on_the_way, others, found.get("cancel"), menu, found, _can_wait(page))
+
+
+def _way(page: OrderPage) -> list[str]:
+    """The flow's steps; where a provider holds the money, it is charged and not approved."""
+    charged = page.fulfillment.payment_status == "authorized" and "capture_payment" in page.flow.payment.transitions
+    return ["capture_payment" if charged and name == "approve_payment" else name for name in page.flow.steps]
 
 
 def _with_what_is_known(page: OrderPage, action: ActionState, coming: ActionState | None) -> ActionState:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from decimal import Decimal
 from typing import Any
 
 from django.utils import timezone
@@ -13,9 +12,12 @@ from django.utils.text import capfirst
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
-from oscar_fulfillment.carriers import carriers
-from oscar_fulfillment.core.actors import CUSTOMER, USER
+from oscar_fulfillment.core.actors import CUSTOMER, PROVIDER, USER
 from oscar_fulfillment.services import messages as mails
+
+from . import history_facts
+from .money_words import money, provider_name
+from .page_words_edit import edit_facts
 
 #: action -> sentence with %(actor)s.
 DONE = {
@@ -23,8 +25,27 @@ DONE = {
     "backfill": gettext_lazy("%(actor)s took the order over from before"),
     "approve_payment": gettext_lazy("%(actor)s approved the payment"),
     "authorize_payment": gettext_lazy("%(actor)s held the payment"),
+    "capture_payment": gettext_lazy("%(actor)s charged the held sum"),
     "refund_payment": gettext_lazy("%(actor)s refunded the payment"),
+    "reopen_payment": gettext_lazy("%(actor)s took the payment up again"),
     "cancel_payment": gettext_lazy("%(actor)s cancelled the payment"),
+    "begin_payment": gettext_lazy("%(actor)s began a payment"),
+    "report": gettext_lazy("%(actor)s told us of the payment"),
+    "request_capture": gettext_lazy("%(actor)s asked the provider for the held sum"),
+    "request_void": gettext_lazy("%(actor)s asked the provider to give the held sum back"),
+    "request_refund": gettext_lazy("%(actor)s asked the provider for a refund"),
+    "refuse_operation": gettext_lazy("%(actor)s did not do what was asked"),
+    "confirm_payout": gettext_lazy("%(actor)s confirmed the payout"),
+    "charge_back": gettext_lazy("%(actor)s told us that the buyer's bank took the money back"),
+    "receive_money": gettext_lazy("%(actor)s booked money that came in"),
+    "pay_back": gettext_lazy("%(actor)s paid money back"),
+    "keep_credit": gettext_lazy("%(actor)s kept money as a credit note"),
+    "remind": gettext_lazy("A reminder went to the customer"),
+    "extend_reservation": gettext_lazy("%(actor)s extended the reservation"),
+    "reservation_ends": gettext_lazy("The last day of the reservation began"),
+    "hold_ends": gettext_lazy("The held payment is about to end"),
+    "assign_followup": gettext_lazy("%(actor)s assigned a follow-up"),
+    "close_followup": gettext_lazy("%(actor)s closed a follow-up"),
     "release": gettext_lazy("%(actor)s released the order"),
     "invoice": gettext_lazy("%(actor)s entered the fiscal document"),
     "cancel_invoice": gettext_lazy("%(actor)s took the invoice back"),
@@ -32,20 +53,28 @@ DONE = {
     "deliver": gettext_lazy("%(actor)s marked the order as delivered"),
     "return": gettext_lazy("%(actor)s marked the order as returned"),
     "cancel": gettext_lazy("%(actor)s cancelled the order"),
+    "restore": gettext_lazy("%(actor)s restored the order"),
     "place_hold": gettext_lazy("%(actor)s put the order on hold"),
     "release_hold": gettext_lazy("%(actor)s released a hold"),
     "expire_hold": gettext_lazy("A hold ended by itself"),
     "change_tracking": gettext_lazy("%(actor)s changed the tracking code"),
     "resolve_problem": gettext_lazy("%(actor)s settled the problem"),
+    "edit_order": gettext_lazy("%(actor)s edited the order"),
+    "revert_edit": gettext_lazy("%(actor)s took the last edit back"),
 }
 
 MESSAGES = {
     mails.ORDER_PLACED: gettext_lazy("Order placed"),
     mails.PAYMENT_APPROVED: gettext_lazy("Payment approved"),
+    mails.PAYMENT_AUTHORIZED: gettext_lazy("Payment held"),
+    mails.PAYMENT_REFUSED: gettext_lazy("Payment refused, please try again"),
+    mails.PAYMENT_REMINDER: gettext_lazy("Payment reminder"),
+    mails.PAYMENT_REFUNDED: gettext_lazy("Payment refunded"),
     mails.ORDER_CONFIRMED: gettext_lazy("Order confirmed"),
     mails.ORDER_DISPATCHED: gettext_lazy("Order sent"),
     mails.ORDER_DELIVERED: gettext_lazy("Order delivered"),
     mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
+    mails.ORDER_EDITED: gettext_lazy("Order changed"),
     mails.CUSTOMER_NOTE: gettext_lazy("Note to the customer"),
     mails.OPERATOR_NEW_ORDER: gettext_lazy("New order (to the shop)"),
 }
@@ -61,6 +90,11 @@ MESSAGE_STATUS = {
 PROBLEMS = {
     "refund_due": gettext_lazy("The order was cancelled although its payment is in: pay it back."),
     "mail_failed": gettext_lazy("A mail of this order could not be sent. See “Mails and messages”."),
+    "late_money": gettext_lazy("Money came after the order was cancelled: decide what becomes of it."),
+    "payment_mismatch": gettext_lazy("What the provider says of the payment does not match the order."),
+    "refund_failed": gettext_lazy("A refund was granted, and the provider did not execute it."),
+    "capture_failed": gettext_lazy("The held sum could not be charged."),
+    "charge_back": gettext_lazy("The buyer's bank took the money back."),
 }
 
 SHIPMENT_TONES = {
@@ -96,9 +130,11 @@ def clock(when: datetime) -> str:
 
 
 def who(change: Any) -> str:
-    """Who did it: a person's name, the customer, or the program."""
+    """Who did it: a person's name, the customer, the provider, or the program."""
     if change.actor_kind == CUSTOMER:
         return _("The customer")
+    if change.actor_kind == PROVIDER:
+        return provider_name(change.actor_label)
     if change.actor_kind == USER:
         return change.actor_label or _("Somebody")
     return change.actor_label or _("The system")
@@ -141,46 +177,18 @@ def problem_label(code: str) -> str:
     return str(PROBLEMS.get(code, code))
 
 
-_FACTS = {
-    "amount": gettext_lazy("Amount"),
-    "reference": gettext_lazy("Reference"),
-    "carrier": gettext_lazy("Carrier"),
-    "tracking_code": gettext_lazy("Tracking code"),
-    "number": gettext_lazy("Number"),
-    "series": gettext_lazy("Series"),
-    "access_key": gettext_lazy("Access key"),
-    "missing": gettext_lazy("Waits for goods"),
-    "before": gettext_lazy("Before"),
-    "after": gettext_lazy("Now"),
-    "document": gettext_lazy("Document"),
-}
-
-
-def _money(amount: Any, currency: str) -> str:
-    """An amount of a history row, as the reader's language writes it."""
-    from oscar.templatetags.currency_filters import currency as as_currency
-
-    try:
-        return str(as_currency(Decimal(str(amount)), currency))
-    except ArithmeticError:
-        return f"{amount} {currency}"
-
-
 def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) -> list[tuple[str, str]]:
     """What a history row holds beside the statuses: (name, value), both plain text.
 
     ``titles`` names order lines by their pk as text, ``numbers`` shipments by their pk.
     """
     data = change.data if isinstance(change.data, dict) else {}
+    if change.machine == "edit":
+        return edit_facts(data, money)
     found = []
     if data.get("override"):
         found.append((_("Override"), _("The provider was overridden by hand")))
-    for name, label in _FACTS.items():
-        if value := data.get(name):
-            if name == "carrier" and value in carriers:
-                value = carriers.get(value).name
-            shown = _money(value, data["currency"]) if name == "amount" and data.get("currency") else value
-            found.append((str(label), str(shown)))
+    found += history_facts.facts(change, data)
     if data.get("kind") == "none":
         found.append((_("Fiscal document"), _("None")))
     if isinstance(data.get("lines"), dict):

@@ -7,12 +7,13 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from django.db.models import F, OuterRef, Prefetch, Q, Subquery, prefetch_related_objects
+from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery, prefetch_related_objects
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment, StatusChange
+from oscar_fulfillment.models import CreditNote, Invoice, OrderFulfillment, Shipment, StatusChange
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
 
+from .order_money import OrderMoney, prefetches
 from .orders import orders_for_user
 
 #: History rows of the panel before "show all"; messages of the list.
@@ -20,15 +21,17 @@ HISTORY_ROWS, MESSAGE_ROWS = 50, 30
 
 
 def find_order(user: Any, number: str) -> Any:
-    """The order with its fulfillment row, payment method, buyer and addresses; one query.
+    """The order with its fulfillment row, payment method, terms, buyer and addresses; one query.
 
     Raises the model's ``DoesNotExist`` also for an order this user may not see: staff see all, partner users those
     with a line of theirs.
     """
     orders = orders_for_user(user).select_related(
-        "fulfillment__payment_method", "user", "shipping_address__country", "billing_address__country"
-    )
-    return orders.get(number=number)
+        "fulfillment__payment_method", "fulfillment__terms", "user", "shipping_address__country",
+        "billing_address__country",
+    )  # fmt: skip
+    has_credit_notes = Exists(CreditNote._default_manager.filter(fulfillment=OuterRef("pk")))
+    return orders.annotate(has_credit_notes=has_credit_notes).get(number=number)
 
 
 def fulfillment_of(order: Any) -> OrderFulfillment | None:
@@ -94,7 +97,7 @@ class OrderPage:
             self.load()
 
     def load(self) -> None:
-        """Read lines, shipments, invoices and holds, once."""
+        """Read lines, shipments, invoices and payments at providers, once."""
         if self._loaded:
             return
         self._loaded = True
@@ -105,7 +108,7 @@ class OrderPage:
                 "shipments", queryset=Shipment._default_manager.select_related("invoice").prefetch_related("lines")
             ),
             Prefetch("invoices", queryset=Invoice._default_manager.order_by("pk")),
-            "holds",
+            *prefetches(),
         )
 
     @property
@@ -166,13 +169,8 @@ class OrderPage:
 
     @cached_property
     def open_holds(self) -> list[Any]:
-        self.load()
-        return [hold for hold in self.fulfillment.holds.all() if hold.released_at is None]
-
-    @cached_property
-    def past_holds(self) -> list[Any]:
-        self.load()
-        return [hold for hold in self.fulfillment.holds.all() if hold.released_at is not None]
+        # The row counts them: most orders have none.
+        return list(self.fulfillment.holds.filter(released_at=None)) if self.fulfillment.hold_count else []
 
     @cached_property
     def notes(self) -> list[Any]:
@@ -192,7 +190,9 @@ class OrderPage:
 
     @cached_property
     def messages(self) -> list[Any]:
-        rows = self.order.outbound_messages.defer("payload").order_by("-created_at", "-pk")
+        # What providers are asked to do is shown with the payment.
+        rows = self.order.outbound_messages.exclude(destination__startswith="payments:")
+        rows = rows.defer("payload").order_by("-created_at", "-pk")
         return list(rows[:MESSAGE_ROWS])
 
     @cached_property
@@ -214,7 +214,16 @@ class OrderPage:
         return list(found.values())
 
     @cached_property
+    def money(self) -> OrderMoney:
+        """Payments, ledger, terms, follow-ups."""
+        self.load()
+        return OrderMoney(self.order, self.payment_sources)
+
+    @cached_property
     def payment_events(self) -> list[Any]:
+        """Oscar's payment events, of orders of before there was a ledger: else its transactions say the same."""
+        if self.payment_sources:
+            return []
         return list(self.order.payment_events.select_related("event_type").order_by("date_created"))
 
     @property

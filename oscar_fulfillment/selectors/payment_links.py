@@ -1,4 +1,4 @@
-"""The link with which a buyer pays an order: signed, so that numbers cannot be tried out. It shows no address."""
+"""The links of an order's buyer. The one to pay is signed, so that numbers cannot be tried out; it shows no address."""
 
 from __future__ import annotations
 
@@ -14,6 +14,17 @@ def payment_path(order: Any) -> str:
     """The path of the order's payment page; "" where the shop does not include ``oscar_fulfillment.urls``."""
     try:
         return reverse("fulfillment:pay", kwargs={"token": _SIGNER.sign(str(order.number))})
+    except NoReverseMatch:
+        return ""
+
+
+def order_path(order: Any) -> str:
+    """The order's page in the account; for guests the one with the signed link; "" where the shop has neither."""
+    try:
+        if order.user is not None:
+            return reverse("customer:order", kwargs={"order_number": order.number})
+        given = {"order_number": order.number, "hash": order.verification_hash()}
+        return reverse("customer:anon-order", kwargs=given)
     except NoReverseMatch:
         return ""
 

@@ -156,11 +156,13 @@ def page_ids(
     return RawSQL(*_merged(keyed, tail, "order_id", distinct))  # noqa: S611
 
 
-#: What a row of the list shows.
-COLUMNS = (
+#: What there is to say of an order in a row.
+ORDER_COLUMNS = (
     "order_id", "number", "flow", "payment_status", "shipping_status", "hold_count", "has_backorder", "problem",
     "placed_at", "customer_name", "email", "payment_method_id", "order__currency", "order__total_incl_tax",
 )  # fmt: skip
+#: What a row of the list shows: when an unpaid order is cancelled, too.
+COLUMNS = (*ORDER_COLUMNS, "terms__cancel_at")
 
 
 def read_page(

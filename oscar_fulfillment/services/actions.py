@@ -79,6 +79,8 @@ def _next_step(fulfillment: OrderFulfillment, found: list[Any], position: dict[s
             continue
         if any(reason.code in ("all_released", "nothing_to_invoice", "nothing_under_way") for reason in reasons):
             continue
+        if transition.name == "approve_payment" and states["payment"] == "authorized":
+            continue  # the money is safe: the goods may go on
         return transition.name
     return ""
 

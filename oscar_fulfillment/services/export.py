@@ -17,10 +17,10 @@ from oscar.core.loading import get_model
 
 from oscar_fulfillment.flows import get_flow
 from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment
-from oscar_fulfillment.selectors.scans import COLUMNS, read_page
+from oscar_fulfillment.selectors.scans import ORDER_COLUMNS, read_page
 
 CHUNK = 1000
-_COLUMNS = (*COLUMNS, "payment_method__name")
+_COLUMNS = (*ORDER_COLUMNS, "payment_method__name")
 
 #: A spreadsheet takes a cell that begins like this for a formula, and runs it.
 _FORMULA = frozenset("=+-@\t\r\n")

@@ -26,7 +26,7 @@ HOLD_ENDS, RESERVATION_ENDS, MISMATCH = "hold_ends", "reservation_ends", "mismat
 UNKNOWN_PAYMENT, OPERATION_FAILED, CHARGE_BACK = "unknown_payment", "operation_failed", "charge_back"
 OVERDUE, PAYMENT_LOST = "overdue", "payment_lost"
 #: What nobody need do any more once the money is in, or the order is off.
-ABOUT_PAYING = (CALL, RESERVATION_ENDS, HOLD_ENDS, UNDERPAID, OVERDUE)
+ABOUT_PAYING = (CALL, RESERVATION_ENDS, HOLD_ENDS, UNDERPAID, OVERDUE, PAYMENT_LOST)
 
 KINDS: dict[str, Any] = {
     CALL: gettext_lazy("Call the customer"),
@@ -106,7 +106,13 @@ def assign_followup(*, followup: FollowUp, actor: Actor, assignee: Any) -> Follo
         found.assignee = assignee
         found.save(update_fields=["assignee"])
 
-    return _change(followup, ASSIGN, actor, write, {"to": assignee.get_full_name() if assignee else ""})
+    return _change(
+        followup,
+        ASSIGN,
+        actor,
+        write,
+        {"to": (assignee.get_full_name() or assignee.get_username()) if assignee else ""},
+    )
 
 
 def close_followup(
@@ -153,6 +159,12 @@ def _change(
 def close_for_orders(order_ids: Iterable[int], kinds: Sequence[str], outcome: str, label: str) -> int:
     """Close what a step has settled by itself, in its transaction; how many."""
     rows = FollowUp._default_manager.filter(fulfillment__in=list(order_ids), kind__in=list(kinds), closed_at=None)
+    return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
+
+
+def close_by_keys(keys: Sequence[str], outcome: str, label: str) -> int:
+    """The same for follow-ups by their keys."""
+    rows = FollowUp._default_manager.filter(key__in=keys, closed_at=None)
     return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
 
 

@@ -14,6 +14,7 @@ from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step, new_key
 from oscar_fulfillment.models import CreditNote, StatusChange
+from oscar_fulfillment.selectors.order_money import too_much
 
 from . import followups, ledger
 from .door import move
@@ -23,19 +24,14 @@ CREDIT = Move("ledger", "keep_credit", is_record=True)
 
 def excess(order: Any) -> Decimal:
     """What the shop has of an order's money and the order does not need, credit notes taken off."""
-    needed = Decimal(0) if _is_off(order.fulfillment) else order.total_incl_tax
-    return max(ledger.totals(order.pk).net - needed - credited(order.pk), Decimal(0))
+    net = ledger.totals(order.pk).net
+    return too_much(order.fulfillment, order.total_incl_tax, net, credited(order.pk))
 
 
 def credited(order_id: int) -> Decimal:
     """What was put on credit notes of an order."""
     notes = CreditNote._default_manager.filter(fulfillment=order_id)
     return sum(notes.values_list("amount", flat=True), Decimal(0))
-
-
-def _is_off(fulfillment: Any) -> bool:
-    status = fulfillment.payment_status
-    return status == "refunded" or "cancelled" in (fulfillment.shipping_status, status)
 
 
 def keep_as_credit(
@@ -57,7 +53,7 @@ def keep_as_credit(
                 continue
             count = CreditNote._default_manager.filter(fulfillment=step.subject).count()
             note = CreditNote._default_manager.create(
-                fulfillment=step.subject, number=f"{step.subject.number}-C{count + 1}"[:32], key=key[:64],
+                fulfillment=step.subject, number=f"{step.subject.number[-26:]}-C{count + 1}", key=key[:64],
                 amount=amount, currency=step.subject.order.currency, email=step.subject.email, reason=reason,
                 created_at=step.now, created_by_label=step.actor.label,
             )  # fmt: skip
@@ -68,6 +64,17 @@ def keep_as_credit(
     return move(
         order, CREDIT, actor=actor, reason=reason, effect=effect, expected_version=expected_version, key=key, lock=True
     )
+
+
+def after_refund(step: Step) -> None:
+    """Money went back: problems and follow-ups end once nothing is too much any more."""
+    step.subject.order.fulfillment = step.subject
+    if step.subject.problem == "refund_failed":
+        step.fields["problem"] = ""
+    if not excess(step.subject.order):
+        settle_excess(step, "refunded")
+    if step.new_state("payment") == "refunded" and step.subject.awaits_payout:
+        step.fields["awaits_payout"] = False  # nothing is left that could be paid out
 
 
 def settle_excess(step: Step, outcome: str) -> None:

@@ -167,13 +167,25 @@ def receive(orders: Sequence[Any], amounts: dict[int, Decimal], type_name: str, 
     )
 
 
+def pay_out(order: Any, amount: Decimal, type_name: str, reference: str = "") -> None:
+    """Book money that went back by another way than it came: a source that was only paid out of."""
+    source = get_model("payment", "Source")._default_manager.create(
+        order=order,
+        source_type_id=oscar_events.type_id("payment", "SourceType", type_name[:128]),
+        currency=order.currency,
+        reference=reference[:255],
+        amount_refunded=amount,
+    )
+    source.transactions.create(txn_type=REFUND, amount=amount, reference=reference[:128], status="by hand")
+
+
 def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = oscar_events.BY_HAND) -> set[int]:
     """Book what each order still lacks, on a person's word that the money is in; returns who had some money already.
 
     A source without transactions, written with the step: one row says the sum and its reference.
     """
     partly = [step.subject.pk for step in steps if step.subject.has_money]
-    found = nets(partly)
+    found = nets(partly) if partly else {}
     Source = get_model("payment", "Source")
     kind = oscar_events.type_id("payment", "SourceType", type_name[:128])
     for step in steps:
@@ -189,9 +201,7 @@ def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = os
 
 
 def nets(order_ids: Sequence[int]) -> dict[int, Decimal]:
-    """What the shop has of each order's money, for those with something in the ledger. One query; none for no order."""
-    if not order_ids:
-        return {}
+    """What the shop has of each order's money; orders without any source are left out. One query."""
     sums = (
         get_model("payment", "Source")
         ._default_manager.filter(order__in=order_ids)

@@ -36,8 +36,9 @@ from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState, RemotePayment
-from oscar_fulfillment.models import PaymentOperation, ProviderPayment, StatusChange
+from oscar_fulfillment.models import OrderFulfillment, PaymentOperation, ProviderPayment, StatusChange
 from oscar_fulfillment.models.payment import AT_DISPATCH
 
 from . import followups, ledger, payment_requests
@@ -118,6 +119,9 @@ def request_refund(
         able = gateway.capabilities(row.method)
         if amount <= 0:
             raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
+        if row.state == PaymentState.CHARGED_BACK:
+            step.refuse(Reason("charged_back", _("The buyer's bank has taken this money back already.")))
+            return amount
         if amount > row.refundable:
             raise InvalidInput(
                 {"amount": [_("At most %(sum)s can be refunded.") % {"sum": f"{row.refundable} {row.currency}"}]}
@@ -155,6 +159,13 @@ def _request(
     return move(
         order, REQUESTS[kind], actor=actor, reason=reason, effect=effect, expected_version=version, key=key, lock=True
     )
+
+
+def can(payment: ProviderPayment, capability: Capability) -> bool:
+    """Whether a payment's provider can do this with its method; True for one that is out of the settings just now."""
+    if payment.provider not in gateways:
+        return True
+    return capability in gateways.get(payment.provider).capabilities(payment.method)
 
 
 def make_operation(
@@ -232,7 +243,7 @@ def run_operation(pk: int) -> PaymentOperation:
     except AdapterRejected as error:
         return _refused(operation, str(error))
     except AdapterUnanswered as error:
-        if timezone.now() - operation.requested_at < timedelta(hours=settings.OPERATION_GIVE_UP):
+        if not _is_late(operation):
             _release(operation, str(error))
             raise
         return _unknown(operation, str(error))
@@ -273,6 +284,14 @@ def _ask(operation: PaymentOperation) -> PaymentOperation:
             return _done(operation)  # nothing was ever begun there
         raise AdapterRejected(_("The provider does not know this payment."))
     if not _happened(operation, remote):
+        if (remote.state, remote.captured, remote.refunded) != (payment.state, payment.captured, payment.refunded):
+            # What we did not know yet counts, also when the provider refuses what it is asked for next.
+            settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
+        if operation.kind == PaymentOperation.CAPTURE and _is_off(operation):
+            return _drop(operation)
+        if operation.kind == PaymentOperation.REFUND and operation.attempts > 1 and _is_late(operation):
+            # Its key may be forgotten: asked again, it could be executed again.
+            return _unknown(operation, _("The provider has not confirmed it in time: look there what became of it."))
         if operation.kind == PaymentOperation.CAPTURE:
             items = payment_requests.items_of(payment.fulfillment.order, operation.amount)
             remote = gateway.capture(remote, operation.amount, key=operation.key, items=items)
@@ -280,7 +299,7 @@ def _ask(operation: PaymentOperation) -> PaymentOperation:
             try:
                 remote = gateway.void(remote, key=operation.key)
             except AdapterRejected as error:
-                if remote.state == PaymentState.PENDING and payment.fulfillment.payment_status == "cancelled":
+                if remote.state == PaymentState.PENDING and _is_off(operation):
                     return _cannot_be_closed(operation, gateway, remote, error)
                 raise
         else:
@@ -315,6 +334,37 @@ def _cannot_be_closed(
     raise error
 
 
+def _is_late(operation: PaymentOperation) -> bool:
+    return timezone.now() - operation.requested_at >= timedelta(hours=settings.OPERATION_GIVE_UP)
+
+
+def _is_off(operation: PaymentOperation) -> bool:
+    """Whether the order was cancelled since. Asked after the provider answered, as that may take a while."""
+    rows = OrderFulfillment._default_manager.filter(pk=operation.payment.fulfillment_id)
+    return rows.filter(payment_status="cancelled").exists()
+
+
+def _drop(operation: PaymentOperation) -> PaymentOperation:
+    """A charge for an order that was cancelled before: the hold is given back instead."""
+    payment, words = operation.payment, _("The order was cancelled before.")
+
+    def effect(steps: Sequence[Step]) -> None:
+        for step in steps:
+            if step.state("payment") != "cancelled":  # restored since we looked: the charge is wanted, and tried again
+                step.refuse(Reason("restored", _("The order was restored.")))
+                continue
+            _end(operation, PaymentOperation.REFUSED, words)
+            _operation, message = make_operation(payment, PaymentOperation.VOID, payment.held, step.actor, words)
+            step.messages.append(message)
+
+    move(
+        payment.fulfillment.order, REFUSED, actor=Actor.system("payments"), reason=words,
+        data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount)},
+        effect=effect, key=f"operation-{operation.pk}-dropped", lock=True,
+    )  # fmt: skip
+    return operation
+
+
 def _happened(operation: PaymentOperation, remote: RemotePayment) -> bool:
     """Whether the provider's totals show the operation already, since it was requested."""
     if operation.kind == PaymentOperation.CAPTURE:
@@ -326,6 +376,10 @@ def _happened(operation: PaymentOperation, remote: RemotePayment) -> bool:
 
 
 def _done(operation: PaymentOperation) -> PaymentOperation:
+    """What had failed before is over with it."""
+    failed = PaymentOperation._default_manager.filter(payment=operation.payment_id, kind=operation.kind)
+    keys = [f"operation:{pk}" for pk in failed.exclude(status=PaymentOperation.REQUESTED).values_list("pk", flat=True)]
+    followups.close_by_keys(keys, "done", operation.actor_label)
     return _end(operation, PaymentOperation.DONE, "")
 
 
@@ -366,7 +420,8 @@ def _failed(operation: PaymentOperation, status: str, words: str) -> PaymentOper
 
         move(
             payment.fulfillment.order, REFUSED, actor=Actor.provider(payment.provider), reason=words[:500],
-            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount)},
+            data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount),
+                  "currency": payment.currency},
             effect=effect, key=f"operation-{operation.pk}-{status}", lock=True,
         )  # fmt: skip
     return operation

@@ -15,7 +15,7 @@ def build_request(order: Any, payment: ProviderPayment, *, return_url: str, noti
     terms = getattr(payment.fulfillment, "terms", None)
     return PaymentRequest(
         reference=payment.reference,
-        order_number=order.number,
+        order_number=str(order.number),  # Oscar counts in numbers until the order is read again
         amount=payment.amount,
         currency=payment.currency,
         method=payment.method,

@@ -16,7 +16,9 @@ from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import OrderFulfillment, StatusChange
+from oscar_fulfillment.guards import not_run_by_provider
+from oscar_fulfillment.models import OrderFulfillment, ProviderPayment, StatusChange
+from oscar_fulfillment.selectors.order_money import stuck_at_providers
 
 from . import late_money, ledger, messages, money, oscar_events
 from .door import move
@@ -42,7 +44,8 @@ def receive_money(
     """Book a sum that came in for an order, and move its payment where that leads.
 
     Exact: approved. Short: it waits on, and a follow-up says what is missing. Over: approved, and a follow-up says what
-    is too much. For a cancelled order: late money. ``key`` makes it once, whatever is repeated.
+    is too much. For a cancelled order: late money. ``key`` makes it once, whatever is repeated. A person is refused
+    while a provider runs the order's payment.
     """
     if amount <= 0:
         raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
@@ -52,11 +55,17 @@ def receive_money(
     booked: list[bool] = []
 
     def effect(steps: Sequence[Step]) -> None:
+        for step in steps:
+            if refusal := not_run_by_provider(step):
+                step.refuse(refusal)
+                return
         ledger.receive([step.subject.order for step in steps], {order.pk: amount}, source, reference)
         booked.append(True)
 
     with transaction.atomic():
         lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
+        # The caller's order may be older than an edit of it.
+        order.refresh_from_db(fields=["total_incl_tax", "total_excl_tax"])
         change = move(
             order, RECEIVE, actor=actor, reason=reason, data=data, effect=effect,
             expected_version=expected_version, key=key, lock=True,
@@ -84,7 +93,7 @@ def note_refund(
 ) -> StatusChange:
     """Note that a person has paid money back (bank transfer, cash); a reason is required.
 
-    :class:`InvalidInput` for more than the order has had outside its providers.
+    Refused is more than the order has had outside its providers, or at ones that pay nothing back (a boleto).
     """
     reason = clean_text("reason", reason, required=True)
     reference = clean_text("reference", reference, limit=128)
@@ -98,7 +107,7 @@ def note_refund(
                 _paid_back(step, amount, notify)
 
     with transaction.atomic():
-        # Money that came for an order that is off, or was refunded before, goes back without a step of the machine.
+        # Money that came for an order that is off goes back without a step of the payment machine.
         (now,) = lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
         record = PAY_BACK if now.payment_status in ("cancelled", "refunded") else REFUND
         return move(
@@ -113,26 +122,24 @@ def _paid_back(step: Step, amount: Decimal, notify: bool) -> None:
         step.targets["payment"] = resolve(step.state("payment"), step.subject.order.total_incl_tax, after)
     step.data |= {"amount": str(amount), "currency": step.subject.order.currency, "by_hand": True}
     step.context["announce"] = {"amount": amount}
-    step.subject.order.fulfillment = step.subject
-    if not late_money.excess(step.subject.order):
-        late_money.settle_excess(step, "refunded")
-    if step.subject.problem == "refund_failed":
-        step.fields["problem"] = ""
+    late_money.after_refund(step)
     if notify:
         messages.mail(step, messages.PAYMENT_REFUNDED, amount=str(amount))
 
 
 def refundable_by_hand(order: Any) -> Decimal:
-    """What an order has had outside its providers and was not paid back."""
-    return sum((_left(source) for source in _sources(order.pk)), Decimal(0))
+    """What an order has had outside its providers, or at ones that pay nothing back, and was not paid back."""
+    left = sum((_left(source) for source in _sources(order.pk)), Decimal(0))
+    return max(left + stuck_at_providers(_payments(order.pk)), Decimal(0))
+
+
+def _payments(order_id: int) -> Any:
+    return ProviderPayment._default_manager.filter(fulfillment=order_id)
 
 
 def _sources(order_id: int) -> Any:
     rows = get_model("payment", "Source")._default_manager.filter(order=order_id)
-    from oscar_fulfillment.models import ProviderPayment
-
-    provided = ProviderPayment._default_manager.filter(fulfillment=order_id, source__isnull=False).values("source")
-    return rows.exclude(pk__in=provided)
+    return rows.exclude(pk__in=_payments(order_id).filter(source__isnull=False).values("source"))
 
 
 def _left(source: Any) -> Decimal:
@@ -140,10 +147,16 @@ def _left(source: Any) -> Decimal:
 
 
 def _pay_back(step: Step, amount: Decimal, reference: str) -> None:
-    if ledger.totals(step.subject.pk) == ledger.Totals():
+    order = step.subject.order
+    was_paid = step.state("payment") in ("paid", "partially_refunded")
+    if was_paid and ledger.totals(step.subject.pk) == ledger.Totals():
         # Approved before there was a ledger: what was approved is what came in.
-        order = step.subject.order
         ledger.receive([order], {order.pk: order.total_incl_tax}, BANK)
+    most = refundable_by_hand(order)
+    if amount > most:
+        message = _("At most %(sum)s came in outside the providers.") % {"sum": f"{most} {order.currency}"}
+        step.refuse(Reason("too_much", message))
+        return
     left = amount
     for source in lock_rows(_sources(step.subject.pk)):
         part = min(left, _left(source))
@@ -158,10 +171,5 @@ def _pay_back(step: Step, amount: Decimal, reference: str) -> None:
             )
             left -= part
     if left > 0:
-        step.refuse(
-            Reason(
-                "too_much",
-                _("At most %(sum)s came in outside the providers.")
-                % {"sum": f"{amount - left} {step.subject.order.currency}"},
-            )
-        )
+        # It came in at a provider, whose own payment must go on saying what the provider says.
+        ledger.pay_out(order, left, BANK, reference)

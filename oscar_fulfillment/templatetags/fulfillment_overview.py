@@ -9,10 +9,25 @@ from django.urls import NoReverseMatch, reverse
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.orders_dashboard.list_rows import count_text
+from oscar_fulfillment.permissions import user_may
+from oscar_fulfillment.selectors.followups import DUE, count_tabs
 from oscar_fulfillment.selectors.orders import fulfillments_for_user, read_offer
 from oscar_fulfillment.selectors.queues import ALL, build_queues, count_queues
 
 register = template.Library()
+
+
+@register.simple_tag
+def due_followups(user: Any) -> dict[str, Any] | None:
+    """``{% due_followups user as due %}``: how many follow-ups are due, for those who work them; one statement."""
+    if not user_may(user, "manage_followups"):
+        return None
+    try:
+        url = reverse("dashboard:order-followups")
+    except NoReverseMatch:
+        return None
+    count = count_tabs(user, settings.CAPPED_COUNT, [DUE])[DUE]
+    return {"count": count_text(count), "is_empty": not count, "url": f"{url}?tab={DUE}" if count else url}
 
 
 @register.simple_tag

@@ -7,7 +7,8 @@ from typing import Any
 from django import template
 
 from oscar_fulfillment.fiscal.taxids import KINDS, format_tax_id
-from oscar_fulfillment.orders_dashboard import page_words
+from oscar_fulfillment.orders_dashboard import money_words, page_words
+from oscar_fulfillment.selectors.order_money import hold_is_ending, warning_hours
 
 register = template.Library()
 
@@ -15,6 +16,33 @@ register.filter("ago", page_words.ago)
 register.filter("who", page_words.who)
 register.filter("message_label", page_words.message_label)
 register.filter("problem_label", page_words.problem_label)
+
+
+register.filter("left", money_words.left)
+register.filter("payment_name", money_words.payment_name)
+register.filter("source_name", money_words.provider_name)
+register.filter("state_label", money_words.state_label)
+register.filter("state_tone", money_words.state_tone)
+register.filter("hold_is_ending", hold_is_ending)
+register.filter("warning_hours", warning_hours)
+
+
+@register.filter
+def operation_label(operation: Any) -> Any:
+    """What a provider was asked for."""
+    return money_words.OPERATIONS.get(operation.kind, operation.kind)
+
+
+@register.filter
+def operation_status(operation: Any) -> Any:
+    """(label, tone) of what a provider was asked for."""
+    return money_words.OPERATION_STATUS.get(operation.status, (operation.status, "secondary"))
+
+
+@register.filter
+def transaction_label(name: str) -> Any:
+    """A row of Oscar's ledger."""
+    return money_words.TRANSACTIONS.get(name, name)
 
 
 @register.filter

@@ -15,11 +15,12 @@ from django.utils import timezone
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.actors import CUSTOMER, Actor
-from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, StatusChange
+from oscar_fulfillment.models import OrderFulfillment, StatusChange
 from oscar_fulfillment.services.placing import build_fulfillment, first_row
 from sandbox.partner.strategy import net
 from sandbox.shop.stores import STORES
 
+from .payment_methods import methods_of
 from .people import PEOPLE
 
 CHUNK = 500
@@ -38,7 +39,7 @@ def create_plain_orders(count: int, seed: int = 7) -> int:
     for record in StockRecord.objects.select_related("product", "partner").order_by("pk"):
         if record.partner.code in records and (record.num_in_stock or 0) > 50:
             records[record.partner.code].append(record)
-    methods = {method.code: method for method in PaymentMethod.objects.all()}
+    methods = {code: methods_of(store) for code, store in STORES.items()}
     first = 900_001 + Order.objects.filter(number__startswith="9", number__regex=r"^9\d{5,}$").count()
     numbers = itertools.count(first)
 
@@ -89,7 +90,7 @@ def create_plain_orders(count: int, seed: int = 7) -> int:
                 rows.append(
                     build_fulfillment(
                         order,
-                        payment_method=methods[dice.choice(store.payment_methods)],
+                        payment_method=dice.choice(methods[store.code]),
                         tax_id=person.tax_id,
                         tax_id_kind=person.tax_id_kind,
                         language=store.language,

@@ -16,7 +16,6 @@ from oscar.core.loading import get_class, get_model
 
 from oscar_fulfillment.carriers.s10 import check_digit
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.models import PaymentMethod
 from oscar_fulfillment.services import cancelling, holds, invoicing, notes, payments, release, shipping
 from oscar_fulfillment.test.fiscal import make_key
 from sandbox.partner.strategy import StoreStrategy
@@ -24,6 +23,7 @@ from sandbox.shipping.methods import StoreMethod
 from sandbox.shop.stores import STORES, Store
 
 from .catalogue import ITEMS
+from .payment_methods import methods_of
 from .people import PEOPLE, Person
 
 # How far each order goes, and how many of them there are in each store.
@@ -80,7 +80,7 @@ class Maker:
 
     def __init__(self, clock: Clock, crew: Crew, dice: random.Random):
         self.clock, self.crew, self.dice = clock, crew, dice
-        self.methods = {method.code: method for method in PaymentMethod.objects.all()}
+        self.methods = {code: methods_of(store) for code, store in STORES.items()}
         products = get_model("catalogue", "Product").objects.prefetch_related("stockrecords")
         self.products = {product.upc: product for product in products.filter(upc__in=[item.sku for item in ITEMS])}
         self.serial = itertools.count(1)
@@ -110,7 +110,6 @@ class Maker:
         method = StoreMethod(store, carriage)
         charge = method.calculate(basket)
         total = get_class("checkout.calculators", "OrderTotalCalculator")().calculate(basket, charge)
-        offered = [code for code in store.payment_methods if code != "cash-pickup"]
         with translation.override(store.language):
             order = get_class("order.utils", "OrderCreator")().place_order(
                 basket=basket,
@@ -123,7 +122,7 @@ class Maker:
                 guest_email="" if user else person.email,
                 date_placed=self.clock.now,
                 fulfillment={
-                    "payment_method": self.methods[self.dice.choice(offered)],
+                    "payment_method": self.dice.choice(self.methods[store.code]),
                     "tax_id": person.tax_id,
                     "tax_id_kind": person.tax_id_kind,
                     "language": store.language,
@@ -186,7 +185,10 @@ class Maker:
                 order=order, actor=self.crew.manager, reason="The customer changed her mind", override=override
             )
             return
-        self.pay(order)
+        # Bought on invoice: the goods go first, the money comes once they have arrived.
+        on_invoice = order.fulfillment.ships_before_payment and situation != "paid"
+        if not on_invoice:
+            self.pay(order)
         if situation == "on_hold":
             self.clock.later(hours=1)
             holds.place_hold(
@@ -208,6 +210,8 @@ class Maker:
         if situation in ("delivered", "returned"):
             self.clock.later(days=2)
             shipping.deliver_order(order=order, actor=self.crew.warehouse)
+            if on_invoice:
+                self.pay(order)
         if situation == "returned":
             self.clock.later(days=3)
             shipping.return_order(order=order, actor=self.crew.warehouse, reason="Did not match the sofa")
@@ -225,13 +229,18 @@ def create_orders(seed: int = 4) -> int:
     plan = [
         (store, situation) for situation, count in SITUATIONS.items() for store in STORES.values() for _ in range(count)
     ]
-    # New orders are young, delivered ones old; within that, mixed.
-    age = {situation: days for days, situation in enumerate(reversed(SITUATIONS))}
+    # New orders are young, delivered ones old; within that, mixed. The new ones come last, in the last two days: what
+    # waits for its money for longer would be reminded and cancelled as soon as the worker starts.
+    age = {situation: days for days, situation in enumerate(reversed(SITUATIONS))} | {"new": 2 * len(SITUATIONS)}
     plan.sort(key=lambda entry: age[entry[1]] + dice.random() * 3)
+    first_new = next(number for number, (_store, situation) in enumerate(plan) if situation == "new")
     start, made = clock.limit - timedelta(days=34), 0
     with clock.running():
         for number, (store, situation) in enumerate(plan):
-            clock.set(start + timedelta(days=30 * number / len(plan), hours=dice.random() * 5))
+            if number >= first_new:
+                clock.set(clock.limit - timedelta(hours=44 - 43 * (number - first_new) / (len(plan) - first_new)))
+            else:
+                clock.set(start + timedelta(days=30 * number / first_new, hours=dice.random() * 5))
             person = dice.choice(PEOPLE[store.code])
             user = customer if store.code == "br" and number % 5 == 0 else None
             order = maker.place(store, person, maker.skus(store, situation), user)

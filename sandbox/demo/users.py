@@ -5,6 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 PASSWORD = "sandbox"
+# The group of customers that deferred payment is for (see the set "ru" of fulfillment_setup), and the one customer
+# whom purchase on invoice is enabled for.
+DEALERS = "Dealers"
+REGULAR = "regular@example.com"
 ALL = "*"
 
 
@@ -30,9 +34,23 @@ ROLES: dict[str, tuple[str, ...]] = {
         "cancel_order",
         "annotate_order",
         "export_orders",
+        "extend_reservation",
+        "edit_order",
+        "manage_followups",
     ),
     "warehouse": ("view_orderfulfillment", "dispatch_order", "deliver_order", "hold_order", "annotate_order"),
-    "finance": ("view_orderfulfillment", "approve_payment", "invoice_order", "annotate_order", "export_orders"),
+    "finance": (
+        "view_orderfulfillment",
+        "approve_payment",
+        "capture_payment",
+        "refund_payment",
+        "invoice_order",
+        "annotate_order",
+        "export_orders",
+        "manage_followups",
+        "manage_payment_methods",
+        "import_statements",
+    ),
     "manager": (ALL,),
     "partner": ("view_orderfulfillment", "release_order", "dispatch_order", "deliver_order", "annotate_order"),
 }
@@ -51,7 +69,7 @@ OSCAR_APPS = ("order", "catalogue", "partner", "communication", "offer", "vouche
 LOGINS: tuple[Login, ...] = (
     Login("manager@example.com", "Marta", "Nogueira", "manager: every step, overrides included", "manager", True),
     Login("clerk@example.com", "Caio", "Duarte", "clerk: releases, holds, cancels", "clerk", True),
-    Login("finance@example.com", "Fabienne", "Rochat", "finance: approves payments, invoices", "finance", True),
+    Login("finance@example.com", "Fabienne", "Rochat", "finance: payments, invoices, payment methods", "finance", True),
     Login("warehouse@example.com", "Wanda", "Ferraz", "warehouse: dispatches, marks as delivered", "warehouse", True),
     Login(
         "partner@example.com",
@@ -64,6 +82,8 @@ LOGINS: tuple[Login, ...] = (
     ),
     Login("admin@example.com", "Ada", "Silveira", "superuser", "", True),
     Login("customer@example.com", "Clara", "Menezes", "a customer with orders of her own"),
+    Login("dealer@example.com", "Дмитрий", "Лебедев", "a dealer: pays later in the Russian store", DEALERS),
+    Login(REGULAR, "Léa", "Rochat", "a known customer: buys on invoice in the Swiss store"),
 )
 
 
@@ -73,6 +93,7 @@ def create_users() -> None:
     from django.contrib.auth.models import Group, Permission
     from oscar.apps.partner.models import Partner
 
+    known = set(get_user_model().objects.values_list("pk", flat=True))
     ours = Permission.objects.filter(content_type__app_label="oscar_fulfillment")
     groups = {}
     for role, codenames in ROLES.items():
@@ -84,6 +105,8 @@ def create_users() -> None:
             app, _, codename = name.partition(".")
             granted |= set(Permission.objects.filter(content_type__app_label=app, codename=codename))
         groups[role].permissions.set(granted)
+
+    groups[DEALERS], _ = Group.objects.get_or_create(name=DEALERS)
 
     for login in LOGINS:
         user, _ = get_user_model().objects.update_or_create(
@@ -103,3 +126,18 @@ def create_users() -> None:
         user.groups.set([groups[login.group]] if login.group else [])
         if login.partner:
             Partner.objects.get(code=login.partner).users.add(user)
+        if login.email == REGULAR and user.pk not in known:
+            enable_invoice(user)
+
+
+def enable_invoice(user) -> None:
+    """Let a customer buy on invoice, once: what is taken away in the dashboard stays away."""
+    from oscar_fulfillment.core.actors import Actor
+    from oscar_fulfillment.models import PaymentMethod
+    from oscar_fulfillment.services.payment_methods import allow_customer
+
+    from .payment_methods import BY_CUSTOMER
+
+    method = PaymentMethod.objects.filter(code=BY_CUSTOMER).first()
+    if method is not None:
+        allow_customer(method=method, customer=user, actor=Actor.system("demo"))

@@ -1,4 +1,4 @@
-"""The four stores of the demo shop. One catalogue; each store has its partner, currency, taxes and ways to pay."""
+"""The four stores of the demo shop. One catalogue; each store has its partner, currency, taxes and carriers."""
 
 from __future__ import annotations
 
@@ -35,8 +35,6 @@ class Store:
     tax_rate: Decimal
     language: str
     carriages: tuple[Carriage, ...]
-    # Codes of the payment methods offered (see demo/payment_methods.py).
-    payment_methods: tuple[str, ...]
 
 
 STORES: dict[str, Store] = {
@@ -56,7 +54,6 @@ STORES: dict[str, Store] = {
                     "br-pickup", _("Pick up in São Paulo"), _("Rua Augusta 1500, from tomorrow noon"), Decimal("0")
                 ),
             ),
-            ("pix", "boleto", "deposito", "cartao"),
         ),
         Store(
             "ch",
@@ -74,7 +71,6 @@ STORES: dict[str, Store] = {
                     "ch-pickup", _("Pick up in Lausanne"), _("Rue de Bourg 12, pay in cash if you like"), Decimal("0")
                 ),
             ),
-            ("prepayment", "twint", "card-ch", "cash-pickup", "invoice-ch"),
         ),
         Store(
             "ru",
@@ -88,7 +84,6 @@ STORES: dict[str, Store] = {
                 Carriage("cdek-door", _("CDEK, to the door"), _("3 to 6 days"), Decimal("490")),
                 Carriage("ru-pickup", _("Pick up in Moscow"), _("Pokrovka 17, from tomorrow noon"), Decimal("0")),
             ),
-            ("yookassa", "invoice-ru"),
         ),
         Store(
             "eu",
@@ -102,7 +97,6 @@ STORES: dict[str, Store] = {
                 Carriage("colissimo", _("Colissimo"), _("2 to 4 working days"), Decimal("7.90")),
                 Carriage("eu-pickup", _("Pick up in Lyon"), _("Rue Mercière 8, from tomorrow noon"), Decimal("0")),
             ),
-            ("transfer", "card-eu"),
         ),
     )
 }
@@ -126,15 +120,12 @@ def checkout_countries(request) -> Iterable[str]:
 
 
 def checkout_payment_methods(request, methods: Iterable) -> list:
-    """Setting CHECKOUT_PAYMENT_METHODS: a store's own ways to pay.
+    """Setting CHECKOUT_PAYMENT_METHODS: cash only when the goods are picked up.
 
-    Cash only when the goods are picked up, an invoice only for people we know.
+    Which store and which buyer has which ways to pay is said by the methods themselves, in the dashboard.
     """
     from oscar_fulfillment.checkout.utils import CheckoutSessionData
 
-    offered = set(store_of(request).payment_methods)
-    if CheckoutSessionData(request).shipping_method_code(request.basket) != "ch-pickup":
-        offered.discard("cash-pickup")
-    if not request.user.is_authenticated:
-        offered.discard("invoice-ch")
-    return [method for method in methods if method.code in offered]
+    if CheckoutSessionData(request).shipping_method_code(request.basket) == "ch-pickup":
+        return list(methods)
+    return [method for method in methods if method.code != "cash-pickup"]

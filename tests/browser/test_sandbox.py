@@ -261,6 +261,53 @@ def test_a_swiss_order_from_the_shelf_to_delivered(person):
     assert len(mails_about(shopper, number, 6)) >= 6
 
 
+def ways_to_pay(tab, store, product, address):
+    """What the checkout offers somebody who is logged in: codes."""
+    tab.goto("/")
+    with tab.expect_navigation():
+        tab.select_option("#store_choice", store)
+    tab.click(f"article:has-text('{product}') a >> nth=0")
+    tab.click("form[action*='basket/add'] [type=submit] >> nth=0")
+    tab.wait_for_load_state()
+    tab.goto("/checkout/")
+    for name, value in address.items():
+        tab.fill(f"#id_{name}", value)
+    tab.click("form:has(#id_line1) [type=submit]")
+    tab.wait_for_load_state()
+    tab.click("form:has([name=method_code]) [type=submit] >> nth=0")
+    tab.wait_for_load_state()
+    return [radio.get_attribute("value") for radio in tab.locator("input[name=payment_method]").all()]
+
+
+@pytest.mark.feature("D14", "E16", "Z7")
+def test_a_dealer_and_a_known_customer_see_what_is_meant_for_them(person):
+    russian = {
+        "first_name": "Иван",
+        "last_name": "Петров",
+        "line1": "Ленина 1",
+        "line4": "Казань",
+        "postcode": "420111",
+    }
+    dealer = ways_to_pay(person("dealer@example.com"), "ru", "Pausa French press", russian)
+    assert dealer == ["card-ru", "sbp", "invoice-ru", "deferred-ru"]
+    swiss = {
+        "first_name": "Léa",
+        "last_name": "Rochat",
+        "line1": "Rue de Bourg 12",
+        "line4": "Lausanne",
+        "postcode": "1003",
+    }
+    regular = person("regular@example.com")
+    assert ways_to_pay(regular, "ch", "Pausa French press", swiss)[-1] == "invoice-ch"
+    boss = person("manager@example.com")
+    boss.goto("/dashboard/orders/payment-methods/")
+    check_page(boss, "sandbox-payment-methods", widths=(1280, 390))
+    boss.click("text=1 customer, by name")
+    boss.click("text=Take away")
+    boss.wait_for_load_state()
+    assert "invoice-ch" not in ways_to_pay(regular, "ch", "Pausa French press", swiss)
+
+
 def test_every_role_opens_the_orders_and_sees_why_it_may_not(person):
     for login in ("clerk@example.com", "finance@example.com", "warehouse@example.com"):
         tab = person(login)

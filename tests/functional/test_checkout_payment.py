@@ -45,7 +45,9 @@ def pix():
 
 @pytest.fixture
 def card():
-    return PaymentMethod.objects.create(code="card", name="Card", kind="gateway", provider="demo", position=2)
+    return PaymentMethod.objects.create(
+        code="card", name="Card", kind="gateway", provider="demo", provider_method="card", position=2
+    )
 
 
 def fill_basket(client, quantity=1):

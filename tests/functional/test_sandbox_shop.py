@@ -53,6 +53,27 @@ for login in LOGINS:
     assert client.login(username=login.email, password=PASSWORD), login.email
     seen.setdefault("dashboard", {})[login.email.split("@")[0]] = client.get("/dashboard/orders/").status_code
 
+from oscar_fulfillment.models import PaymentMethod
+from oscar_fulfillment.selectors import method_words
+from oscar_fulfillment.services import method_rules
+from oscar_fulfillment.selectors.payment_methods import offered
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AnonymousUser
+from sandbox.shop.stores import STORES
+methods = list(PaymentMethod.objects.all())
+seen["contradictions"] = [m.code for m in methods if method_rules.problems(m, m.groups.count())]
+seen["policies"] = {m.code: method_words.policy(m) for m in methods}
+seen["gaps"] = [m.code for m in methods if "____" in f"{m.instructions}{m.translations}"]
+buyers = {"guest": AnonymousUser(), **{u.username: u for u in get_user_model().objects.filter(username__in=["dealer", "regular"])}}
+seen["offered"] = {
+    f"{code} {name}": [m.code for m in offered(user=user, country=store.countries[0], currency=store.currency)]
+    for code, store in STORES.items() for name, user in buyers.items()
+}
+PaymentMethod.objects.get(code="invoice-ch").customers.clear()
+PaymentMethod.objects.filter(code="twint").update(cancel_days=9)
+call_command("demo_load", verbosity=0)
+seen["changed_stays"] = [PaymentMethod.objects.get(code="twint").cancel_days, PaymentMethod.objects.get(code="invoice-ch").customers.count()]
+
 client = Client()
 prices = {}
 for code in ("br", "ch", "ru", "eu"):
@@ -126,8 +147,30 @@ def test_loading_again_adds_nothing(seen):
 
 def test_every_login_works_and_only_staff_and_partner_see_orders(seen):
     assert seen["dashboard"] == {
-        "manager": 200, "clerk": 200, "finance": 200, "warehouse": 200, "partner": 200, "admin": 200, "customer": 403,
+        "manager": 200, "clerk": 200, "finance": 200, "warehouse": 200, "partner": 200, "admin": 200,
+        "customer": 403, "dealer": 403, "regular": 403,
     }  # fmt: skip
+
+
+@pytest.mark.feature("D5", "D6", "D14", "E7", "E15", "E16", "Z7")
+def test_the_stores_show_every_policy_and_each_buyer_what_is_for_them(seen):
+    assert (seen["contradictions"], seen["gaps"]) == ([], [])
+    said = " ".join(seen["policies"].values())
+    for words in (
+        "Charged at once", "Held 7 days, charged by hand", "Held 7 days, charged when sent", "then given back",
+        "then charged by itself", "to try again after a refusal", "Reminder after 7 days, cancelled after 21 days",
+        "reserved 3 days, call on the last day, then cancelled", "paid when handed over", "due after 14 days",
+        "due after 30 days", "completed once it was paid out", "Invoice mailed with the confirmation",
+    ):  # fmt: skip
+        assert words in said, words
+    offered = seen["offered"]
+    assert offered["br guest"] == ["pix", "boleto", "cartao", "deposito"]
+    assert offered["ch guest"] == ["prepayment", "twint", "card-ch", "cash-pickup"]
+    assert offered["ch regular"] == [*offered["ch guest"], "invoice-ch"]
+    assert offered["ru guest"] == ["card-ru", "sbp", "invoice-ru"]
+    assert offered["ru dealer"] == [*offered["ru guest"], "deferred-ru"]
+    assert offered["eu guest"] == ["transfer", "card-eu"]
+    assert seen["changed_stays"] == [9, 0]
 
 
 def test_each_store_has_its_currency(seen):

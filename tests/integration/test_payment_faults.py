@@ -4,12 +4,15 @@ The simulators have the accidents (``Simulator.fail_next``); what is looked at a
 the ledger, the order, and what a person is told.
 """
 
+import threading
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
+from django.db import connections
 from django.utils import timezone
 
 from oscar_fulfillment.core import circuit, history, outbox
@@ -357,4 +360,31 @@ def test_what_is_paid_while_an_unpaid_payment_cannot_be_closed(shop, moment, hol
         assert problem(order) == "late_money"
         assert "late_money" in open_kinds(order)
     assert statuses(order) == ("cancelled", "cancelled")
+    shop.agreed()
+
+
+@pytest.mark.postgres
+@pytest.mark.django_db(transaction=True)
+def test_four_clicks_at_the_same_moment_begin_one_payment(shop):
+    order = shop.order()
+    barrier = threading.Barrier(4)
+
+    def click(_number):
+        try:
+            barrier.wait(30)
+            return shop.begin(type(order).objects.get(pk=order.pk)).redirect_url
+        except AdapterUnavailable:
+            return ""  # "in this very moment somebody else does": the page says to try again
+        finally:
+            connections.close_all()
+
+    with ThreadPoolExecutor(4) as pool:
+        links = set(pool.map(click, range(4))) - {""}
+    payment = ProviderPayment.objects.get()
+    assert links == {payment.redirect_url}
+    assert shop.started() == 1
+    shop.approve(payment)
+    refresh_payment(payment=payment)
+    assert statuses(order)[0] == "paid"
+    assert (problem(order), open_kinds(order)) == ("", [])
     shop.agreed()

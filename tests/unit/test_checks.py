@@ -48,6 +48,12 @@ def test_the_settings_of_the_tests_pass(settings):
         ({"OUTBOX_BACKOFF": []}, ["E004"]),
         ({"INBOX_BACKOFF": [1, "2"]}, ["E004"]),
         ({"INBOX_BACKOFF": [1, -2]}, ["E004"]),
+        ({"PAYMENT_CHECKS": []}, ["E004"]),
+        ({"PAYMENT_CHECKS": [0]}, ["E004"]),
+        ({"OPERATION_GIVE_UP": 0}, ["E006"]),
+        ({"DUNNING_DAYS": 0}, ["E006"]),
+        ({"DUNNING_REMINDERS": -1}, ["E006"]),
+        ({"WEBHOOK_MAX_BYTES": -5}, ["E006"]),
         ({"WATCHDOG_TIMEOUT": 61}, ["W005"]),
     ],
 )
@@ -146,3 +152,65 @@ def test_a_file_of_ours_gets_the_write_ahead_log_and_patience(settings, tmp_path
     other.alias = "elsewhere"
     sqlite.tune(sender=None, connection=other)
     assert "default" in connections
+
+
+# Payment providers and methods
+
+
+class NoUrls:
+    urlpatterns: list = []
+
+
+def test_providers_without_our_urls_are_named_with_the_line_to_add(settings):
+    assert checks.check_gateways() == []
+    settings.ROOT_URLCONF = NoUrls
+    (found,) = checks.check_gateways()
+    assert found.id == "oscar_fulfillment.W051"
+    assert 'path("fulfillment/", include("oscar_fulfillment.urls"))' in found.hint
+    settings.OSCAR_FULFILLMENT = {"GATEWAYS": {}}
+    assert checks.check_gateways() == []
+
+
+@pytest.mark.parametrize(
+    "declared",
+    [
+        {"BACKEND": "oscar_fulfillment.test.gateways.Nobody"},
+        {"BACKEND": "oscar_fulfillment.test.gateways.FakeGateway", "OPTIONS": {"colour": "s3cret"}},
+        {},
+    ],
+)
+def test_a_provider_that_cannot_be_built_is_an_error_without_its_secrets(settings, declared):
+    settings.OSCAR_FULFILLMENT = {"GATEWAYS": {"shop": declared}}
+    (found,) = checks.check_gateways()
+    assert found.id == "oscar_fulfillment.E050"
+    assert "shop" in found.msg
+    assert "s3cret" not in f"{found.msg}{found.hint}"
+
+
+@pytest.mark.django_db
+def test_methods_whose_provider_is_gone_are_named(settings):
+    from oscar_fulfillment.test import factories
+
+    factories.gateway_method("card")
+    factories.gateway_method("off", provider="gone", is_active=False)
+    assert checks.check_payment_methods(databases=["default"]) == []
+    factories.gateway_method("old", provider="gone")
+    factories.gateway_method("odd", provider_method="cheque")
+    found = checks.check_payment_methods(databases=["default"])
+    assert ids(found) == ["W052", "W052"]
+    assert "'old'" in found[0].msg
+    assert "“cheque”" in found[1].msg
+    assert checks.check_payment_methods() == [], "the database is looked at only when it is asked for"
+
+
+@pytest.mark.django_db
+def test_before_the_first_migrate_there_is_nothing_to_say(monkeypatch):
+    from django.db import DatabaseError
+
+    from oscar_fulfillment.models import PaymentMethod
+
+    def no_table(*args, **kwargs):
+        raise DatabaseError("no such table")
+
+    monkeypatch.setattr(PaymentMethod._default_manager, "using", no_table)
+    assert checks.check_payment_methods(databases=["default"]) == []

@@ -87,12 +87,14 @@ def test_the_port_is_checked_before_anything_else(capsys):
 
 
 def test_the_worker_is_the_watchdog_where_there_is_one():
-    assert run.services("127.0.0.1", 1, {"qcluster"})[1].command[-1] == "qcluster"
-    assert run.services("127.0.0.1", 1, {"qcluster", "fulfillment_watchdog"})[1].command[-1] == "fulfillment_watchdog"
+    assert run.services("127.0.0.1", 1, 2, {"qcluster"})[2].command[-1] == "qcluster"
+    assert (
+        run.services("127.0.0.1", 1, 2, {"qcluster", "fulfillment_watchdog"})[2].command[-1] == "fulfillment_watchdog"
+    )
 
 
 def test_the_welcome_names_every_login():
-    text = run.welcome("127.0.0.1", 8000)
+    text = run.welcome("127.0.0.1", 8000, 8001)
     for name in ("manager", "clerk", "finance", "warehouse", "partner", "admin", "customer"):
         assert f"{name}@example.com" in text
 

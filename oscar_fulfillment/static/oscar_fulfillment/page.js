@@ -122,8 +122,27 @@
   const relative = typeof Intl !== "undefined" && Intl.RelativeTimeFormat
     ? new Intl.RelativeTimeFormat(document.documentElement.lang || "en", { numeric: "always" }) : null;
 
+  /** A time to come in its two largest units, as the server writes it: "2 days 4 hours". */
+  function lasting(seconds) {
+    const minutes = Math.floor(seconds / 60);
+    const parts = [[Math.floor(minutes / 1440), "day"], [Math.floor(minutes / 60) % 24, "hour"]];
+    if (minutes < 1440) parts.push([Math.max(minutes % 60, minutes < 60 ? 1 : 0), "minute"]);
+    return parts.filter(([count]) => count).map(([count, unit]) => new Intl.NumberFormat(
+      document.documentElement.lang || "en", { style: "unit", unit, unitDisplay: "long" }).format(count)).join(" ");
+  }
+
+  function countDown() {
+    document.querySelectorAll("time[data-until]").forEach((element) => {
+      const seconds = (new Date(element.dateTime).getTime() - Date.now()) / 1000;
+      if (seconds > 0) element.textContent = lasting(seconds);
+      const soon = element.dataset.warn && seconds < Number(element.dataset.warn) * 3600;
+      (element.closest("[data-soon]") || element).classList.toggle("ff-soon", Boolean(soon));
+    });
+  }
+
   function tick() {
     if (!relative) return;
+    countDown();
     document.querySelectorAll("time[data-ago]").forEach((element) => {
       const seconds = Math.max((Date.now() - new Date(element.dateTime).getTime()) / 1000, 0);
       const [value, unit] = seconds < 60 ? [seconds, "second"] : seconds < 3600 ? [seconds / 60, "minute"]

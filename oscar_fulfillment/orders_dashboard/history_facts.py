@@ -1,0 +1,103 @@
+"""What a history row holds beside the statuses, field by field: amounts, dates, providers, follow-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
+
+from oscar_fulfillment.carriers import carriers
+from oscar_fulfillment.services import followups
+
+from .money_words import OPERATIONS, moment, money, provider_name, state_label
+
+_LABELS = {
+    "amount": gettext_lazy("Amount"),
+    "provider": gettext_lazy("Provider"),
+    "source": gettext_lazy("Paid by"),
+    "state": gettext_lazy("State"),
+    "external_id": gettext_lazy("Provider's number"),
+    "held_until": gettext_lazy("Held until"),
+    "what": gettext_lazy("What does not match"),
+    "reference": gettext_lazy("Reference"),
+    "carrier": gettext_lazy("Carrier"),
+    "tracking_code": gettext_lazy("Tracking code"),
+    "number": gettext_lazy("Number"),
+    "series": gettext_lazy("Series"),
+    "access_key": gettext_lazy("Access key"),
+    "missing": gettext_lazy("Waits for goods"),
+    "before": gettext_lazy("Before"),
+    "after": gettext_lazy("Now"),
+    "until": gettext_lazy("Now until"),
+    "document": gettext_lazy("Document"),
+}
+
+#: What of a payment does not match, in words.
+MISMATCHES = {
+    "currency": gettext_lazy("the currency"),
+    "reference": gettext_lazy("our reference"),
+    "number": gettext_lazy("the provider's number"),
+    "sums": gettext_lazy("the sums"),
+    "state": gettext_lazy("the state"),
+}
+
+
+def _carrier(alias: Any) -> str:
+    return str(carriers.get(alias).name if alias in carriers else alias)
+
+
+_SHOWN: dict[str, Callable[[Any], str]] = {
+    "provider": provider_name,
+    "source": provider_name,
+    "state": state_label,
+    "held_until": moment,
+    "what": lambda value: str(MISMATCHES.get(value, value)),
+    "carrier": _carrier,
+}
+
+
+def facts(change: Any, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """(name, value) of each field that people read, both plain text, in the order of :data:`_LABELS`."""
+    found = []
+    shown = dict(_SHOWN)
+    if change.machine == "terms":
+        shown |= {"before": moment, "until": moment}
+    for name, label in _LABELS.items():
+        if not (value := data.get(name)):
+            continue
+        if name == "amount" and data.get("currency"):
+            text = money(value, str(data["currency"]))
+        else:
+            text = shown[name](str(value)) if name in shown else str(value)
+        found.append((str(label), text))
+    return found + _of_operation(change, data) + _of_followup(change, data) + _flags(data)
+
+
+def _of_operation(change: Any, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if change.action != "refuse_operation" or data.get("kind") not in OPERATIONS:
+        return []
+    return [(_("What was asked"), str(OPERATIONS[data["kind"]]))]
+
+
+def _of_followup(change: Any, data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if change.machine != "followup":
+        return []
+    found = []
+    if kind := followups.KINDS.get(data.get("kind", "")):
+        found.append((_("Follow-up"), str(kind)))
+    if change.action == "assign_followup":
+        found.append((_("Assigned to"), str(data.get("to") or _("Nobody"))))
+    if outcome := followups.OUTCOMES.get(data.get("outcome", "")):
+        found.append((_("What came of it"), str(outcome)))
+    return found
+
+
+def _flags(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    found = []
+    if data.get("by_hand"):
+        found.append((_("How"), _("Paid back by hand")))
+    if data.get("late"):
+        found.append((_("When"), _("After the order was cancelled")))
+    return found
