@@ -296,7 +296,12 @@ def _ask(operation: PaymentOperation) -> PaymentOperation:
             items = payment_requests.items_of(payment.fulfillment.order, operation.amount)
             remote = gateway.capture(remote, operation.amount, key=operation.key, items=items)
         elif operation.kind == PaymentOperation.VOID:
-            remote = gateway.void(remote, key=operation.key)
+            try:
+                remote = gateway.void(remote, key=operation.key)
+            except AdapterRejected as error:
+                if remote.state == PaymentState.PENDING and _is_off(operation):
+                    return _cannot_be_closed(operation, gateway, remote, error)
+                raise
         else:
             refund = gateway.refund(remote, operation.amount, key=operation.key, reason=operation.reason[:255])
             if refund.state == "failed":
@@ -308,6 +313,25 @@ def _ask(operation: PaymentOperation) -> PaymentOperation:
         # Taken on, not executed yet: the next try finds it done.
         raise AdapterUnavailable(_("The provider has accepted it and is working on it."))
     return _done(operation)
+
+
+def _cannot_be_closed(
+    operation: PaymentOperation, gateway: Gateway, remote: RemotePayment, error: AdapterRejected
+) -> PaymentOperation:
+    """Nobody has paid for an order that is off, and the provider closes nothing unpaid: it runs out by itself.
+
+    That is no matter for a person. Should the buyer pay before that, a hold is given back (by us, when we hear of it)
+    and money is shown as late.
+    """
+    from .provider_payments import fetch
+
+    now = fetch(gateway, remote.external_id)
+    if now.state == PaymentState.PENDING:
+        return _end(operation, PaymentOperation.REFUSED, str(error))
+    settle(payment_id=operation.payment_id, remote=now, actor=Actor.provider(operation.payment.provider))
+    if now.state == PaymentState.AUTHORIZED:
+        raise AdapterUnavailable(_("The buyer has paid in this very moment.")) from error
+    raise error
 
 
 def _is_late(operation: PaymentOperation) -> bool:
@@ -325,8 +349,11 @@ def _drop(operation: PaymentOperation) -> PaymentOperation:
     payment, words = operation.payment, _("The order was cancelled before.")
 
     def effect(steps: Sequence[Step]) -> None:
-        _end(operation, PaymentOperation.REFUSED, words)
         for step in steps:
+            if step.state("payment") != "cancelled":  # restored since we looked: the charge is wanted, and tried again
+                step.refuse(Reason("restored", _("The order was restored.")))
+                continue
+            _end(operation, PaymentOperation.REFUSED, words)
             _operation, message = make_operation(payment, PaymentOperation.VOID, payment.held, step.actor, words)
             step.messages.append(message)
 
