@@ -69,11 +69,6 @@ def cancel_effect(steps: Sequence[Step]) -> None:
     Hold._default_manager.filter(fulfillment__in=gone, released_at=None).update(
         released_at=steps[0].now, released_by_label=steps[0].actor.label
     )
-    partly = [step.subject.pk for step in going if step.subject.has_money]
-    has_some = ledger.nets(partly) if partly else {}
-    for step in going:
-        if has_some.get(step.subject.pk, 0) > 0:
-            step.fields["problem"] = REFUND_DUE  # also where only a part of the money was in
     money.end_terms(*gone)
     followups.close_for_orders(gone, followups.ABOUT_PAYING, "nothing", steps[0].actor.label)
     followups.open_followups(
