@@ -31,7 +31,7 @@ from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState, RemotePayment
-from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, ProviderPayment
+from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, PaymentOperation, ProviderPayment
 
 from . import followups, payment_requests, starting
 from .door import move
@@ -94,7 +94,23 @@ def _begin(
         raise PaymentImpossible(_REFUSED) from error
     settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
     payment.refresh_from_db()
+    _close_if_off(payment)
     return payment
+
+
+def _close_if_off(payment: ProviderPayment) -> None:
+    """The order was cancelled while its payment was begun: whoever cancelled it found nothing to close yet."""
+    from .operations import can, enqueue_operation
+
+    with transaction.atomic():
+        (fulfillment,) = lock_rows(OrderFulfillment._default_manager.filter(pk=payment.fulfillment_id))
+        if "cancelled" not in (fulfillment.payment_status, fulfillment.shipping_status):
+            return
+        (found,) = lock_rows(ProviderPayment._default_manager.filter(pk=payment.pk))
+        if found.state in LIVE and can(found, Capability.VOID):
+            why = _("The order was cancelled before.")
+            enqueue_operation(found, PaymentOperation.VOID, found.held, Actor.system("payments"), why)
+    raise PaymentImpossible(_("There is nothing to pay."))
 
 
 def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
@@ -275,13 +291,11 @@ def _next_check(payment: ProviderPayment, now: Any) -> Any:
 
 def _postpone(payment: ProviderPayment, now: Any) -> None:
     """Nothing is known (any more). What the provider does not have a day after it was begun is given up."""
-    given_up = now - payment.created_at > timedelta(days=1)
-    values: dict[str, Any] = {"checked_at": now}
-    if given_up:
-        values |= {"state": PaymentState.EXPIRED, "next_check_at": None}
-    waiting = (PaymentState.PENDING, PaymentState.IN_REVIEW)
-    rows = ProviderPayment._default_manager.filter(pk=payment.pk, external_id=payment.external_id, state__in=waiting)
-    rows.update(**values)
+    rows = ProviderPayment._default_manager.filter(pk=payment.pk, external_id=payment.external_id)
+    rows.update(checked_at=now)
+    if now - payment.created_at > timedelta(days=1):
+        waiting = (PaymentState.PENDING, PaymentState.IN_REVIEW)
+        rows.filter(state__in=waiting).update(state=PaymentState.EXPIRED, next_check_at=None)
 
 
 def pays_online(method: PaymentMethod | None) -> bool:

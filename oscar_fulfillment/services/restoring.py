@@ -13,7 +13,7 @@ from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
 
-from . import followups, ledger, messages, operations, stock, terms
+from . import followups, ledger, messages, operations, oscar_events, stock, terms
 from .door import move
 from .payment_status import REOPEN
 
@@ -48,6 +48,10 @@ def _reopen(step: Step) -> None:
     money, total = ledger.totals(step.subject.pk), step.subject.order.total_incl_tax
     if money.debited and money.net >= total:
         target = "paid"
+        oscar_events.record_payments([step], oscar_events.PAID, "", money.net)
+        method = step.subject.payment_method
+        if method is not None and method.awaits_payout and method.is_run_by_provider:
+            step.fields["awaits_payout"] = True
     elif money.held and money.held + money.net >= total:
         target = "authorized"
     else:

@@ -18,7 +18,7 @@ from hypothesis import strategies as st
 
 from oscar_fulfillment.core import history, inbox, outbox
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.core.exceptions import AdapterUnavailable, FulfillmentError
+from oscar_fulfillment.core.exceptions import FulfillmentError
 from oscar_fulfillment.gateways.base import PaymentState
 from oscar_fulfillment.models import (
     FollowUp,
@@ -178,7 +178,8 @@ class Story:
 
     def give_up(self):
         if OrderFulfillment.objects.get(pk=self.order.pk).payment_status == "awaiting_payment":
-            with contextlib.suppress(AdapterUnavailable):  # its answer was lost: it is tried again later
+            # An answer was lost, the provider still looks at it, or a part of the money is here.
+            with contextlib.suppress(FulfillmentError):
                 unpaid.cancel_unpaid(order=self.order)
 
     def end(self):

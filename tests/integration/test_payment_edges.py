@@ -23,6 +23,7 @@ from oscar_fulfillment.models import (
     ProviderPayment,
     StatusChange,
 )
+from oscar_fulfillment.orders_dashboard.followup_words import why
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.services import (
     cancelling,
@@ -42,6 +43,7 @@ from oscar_fulfillment.test import factories
 from .payments import (
     TEAM,
     begun,
+    demo,
     held,
     hold_method,
     money,
@@ -95,6 +97,7 @@ def test_a_hold_of_less_than_the_order_costs_is_shown_to_a_person():
     assert statuses(order) == ("awaiting_payment", "received")
     found = FollowUp.objects.get(fulfillment=order.pk)
     assert (found.kind, found.data["amount"], found.data["difference"]) == ("underpaid", "15.00", "5.00")
+    assert "Demo pay holds" in why(found)
     refresh(payment)
     assert FollowUp.objects.count() == 1
 
@@ -151,7 +154,7 @@ def test_money_is_booked_although_the_step_is_vetoed():
     assert statuses(order)[0] == "awaiting_payment"
     found = FollowUp.objects.get(fulfillment=order.pk)
     assert (found.kind, found.data["what"]) == ("mismatch", "step")
-    assert "boss" in found.data["why"]
+    assert why(found) == "The money of Demo pay is booked, but the order could not follow: Not without the boss."
 
 
 @pytest.fixture
@@ -414,6 +417,7 @@ def test_an_order_that_is_paid_in_part_is_not_cancelled_by_the_clock():
     come("cancel_at", order)
     assert statuses(order) == ("awaiting_payment", "received")
     assert open_kinds(order) == ["payment_lost", "underpaid"]
+    assert why(FollowUp.objects.get(kind="payment_lost")).startswith("Its time to be paid is over")
     assert PaymentTerms.objects.get(pk=order.pk).next_at is None
 
 
@@ -681,3 +685,89 @@ def test_a_flow_without_partial_refunds_still_books_them(settings):
     provider.change(payment.reference, refunded=TWENTY, state=PaymentState.REFUNDED)
     refresh(payment)
     assert statuses(order)[0] == "refunded"
+
+
+def test_an_order_is_not_restored_while_its_hold_is_being_given_back():
+    order, payment, _provider = held()
+    cancelling.cancel_order(order=order, actor=operator(), reason="a mistake", override=True)
+    with pytest.raises(TransitionNotAllowed, match="answer is pending"):
+        restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    operations.run_operation(PaymentOperation.objects.get().pk)
+    restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    assert statuses(order) == ("awaiting_payment", "received")
+
+
+@pytest.mark.feature("D13", "Z7")
+def test_late_money_that_restores_an_order_is_paid_out_and_noted_like_any_other():
+    order, payment, provider = begun(boleto(awaits_payout=True))
+    come("cancel_at", order)
+    provider.change(payment.reference, state=PaymentState.CAPTURED, captured=TWENTY)
+    refresh(payment)
+    assert problem(order) == "late_money"
+    restoring.restore_order(order=order, actor=TEAM, reason="paid after all")
+    assert statuses(order) == ("paid", "received")
+    assert OrderFulfillment.objects.get(pk=order.pk).awaits_payout
+    assert order.payment_events.get().amount == TWENTY
+
+
+def test_a_payment_the_provider_has_forgotten_is_given_up_after_a_day():
+    order, payment, provider = begun()
+    provider.payments["elsewhere"] = provider.payments.pop(payment.external_id)
+    assert refresh(payment).state == "pending"
+    ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert provider_payments.reconcile() == 0
+    ProviderPayment.objects.update(next_check_at=timezone.now())
+    assert provider_payments.reconcile() == 1
+    payment.refresh_from_db()
+    assert (payment.state, payment.next_check_at) == ("expired", None)
+    assert statuses(order) == ("awaiting_payment", "received")
+    again = provider_payments.begin_payment(order=order, actor=TEAM, return_url="https://shop.example/")
+    assert again.pk != payment.pk
+
+
+def test_a_hold_the_provider_has_forgotten_is_not_called_expired():
+    order, payment, provider = held()
+    del provider.payments[payment.external_id]
+    ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert refresh(payment).state == "authorized"
+    assert statuses(order)[0] == "authorized"
+
+
+def test_a_payment_begun_while_the_order_is_cancelled_is_closed(monkeypatch):
+    provider = demo()
+    order = factories.placed_order(method=factories.gateway_method())
+    start = provider.start
+
+    def cancel_meanwhile(request, *, key):
+        cancelling.cancel_order(order=order, actor=operator(), reason="customer called", override=True)
+        operations.run_operation(PaymentOperation.objects.get().pk)  # nothing is there to be closed yet
+        return start(request, key=key)
+
+    monkeypatch.setattr(provider, "start", cancel_meanwhile)
+    with pytest.raises(provider_payments.PaymentImpossible):
+        provider_payments.begin_payment(order=order, actor=TEAM, return_url="https://shop.example/")
+    operation = PaymentOperation.objects.get(status="requested")
+    operations.run_operation(operation.pk)
+    assert [payment.state for payment in provider.payments.values()] == ["cancelled"]
+
+
+def test_the_page_asks_for_what_is_missing():
+    order, payment, provider = begun()
+    assert paying(order).amount == TWENTY
+    provider.pay(payment.reference, FIFTEEN)
+    refresh(payment)
+    ProviderPayment.objects.update(state="refunded")
+    fresh = type(order).objects.get(pk=order.pk)
+    assert (paying(fresh).state, paying(fresh).amount) == ("ready", FIVE)
+
+
+def test_the_reminders_of_a_restored_order_begin_anew():
+    method = factories.manual_method("deferred", ships_before_payment=True, due_days=14)
+    order = factories.placed_order(method=method, currency="CHF")
+    PaymentTerms.objects.update(reminders=2)
+    cancelling.cancel_order(order=order, actor=TEAM, reason="a mistake")
+    restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    PaymentTerms.objects.update(due_at=timezone.now() - timedelta(days=1))
+    come("remind_at", order)
+    assert mails(order).count("FULFILLMENT_PAYMENT_REMINDER") == 1
+    assert open_kinds(order) == []
