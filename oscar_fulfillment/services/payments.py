@@ -77,6 +77,8 @@ def approve_payment(
         data=_facts(order, actor, reference, override),
         context={"reference": reference, "override": override, "notify": notify},
         effect=approve_effect,
+        # It asks providers to close what is open: rows that are written under the lock only.
+        lock=override,
         expected_version=expected_version,
         key=key,
     )

@@ -4,7 +4,9 @@ The simulators have the accidents (``Simulator.fail_next``); what is looked at a
 the ledger, the order, and what a person is told.
 """
 
+import random
 import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -17,6 +19,7 @@ from django.utils import timezone
 
 from oscar_fulfillment.core import circuit, history, outbox
 from oscar_fulfillment.core.exceptions import AdapterUnavailable
+from oscar_fulfillment.core.http import HttpClient
 from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import Capability
 from oscar_fulfillment.models import OrderFulfillment, OutboundMessage, PaymentOperation, ProviderPayment, StatusChange
@@ -365,8 +368,15 @@ def test_what_is_paid_while_an_unpaid_payment_cannot_be_closed(shop, moment, hol
 
 @pytest.mark.postgres
 @pytest.mark.django_db(transaction=True)
-def test_four_clicks_at_the_same_moment_begin_one_payment(shop):
+def test_four_clicks_at_the_same_moment_begin_one_payment(shop, monkeypatch):
     order = shop.order()
+    request = HttpClient.request
+
+    def far_away(*arguments, **options):
+        time.sleep(random.random() / 15)
+        return request(*arguments, **options)
+
+    monkeypatch.setattr(HttpClient, "request", far_away)
     barrier = threading.Barrier(4)
 
     def click(_number):

@@ -173,8 +173,10 @@ def run(pk):
 
 
 def work_off():
-    for pk in PaymentOperation.objects.filter(status="requested").values_list("pk", flat=True):
-        run(pk)
+    """Until nothing is asked for: a charge that is dropped asks for the hold to be given back."""
+    while pks := list(PaymentOperation.objects.filter(status="requested").values_list("pk", flat=True)):
+        for pk in pks:
+            run(pk)
 
 
 def effects(provider, kind, payment):
