@@ -60,6 +60,17 @@ def _ranges() -> Iterator[CheckMessage]:
         pauses = getattr(fulfillment_settings, key)
         if not pauses or not all(_number(pause) and pause >= 0 for pause in pauses):
             yield Error(f"OSCAR_FULFILLMENT[{key!r}] must list pauses in seconds.", id="oscar_fulfillment.E004")
+    asks = fulfillment_settings.PAYMENT_CHECKS
+    if not asks or not all(_number(pause) and pause > 0 for pause in asks):
+        yield Error("OSCAR_FULFILLMENT['PAYMENT_CHECKS'] must list pauses above zero.", id="oscar_fulfillment.E004")
+    for key, least in (
+        ("OPERATION_GIVE_UP", 1),
+        ("DUNNING_DAYS", 1),
+        ("DUNNING_REMINDERS", 0),
+        ("WEBHOOK_MAX_BYTES", 1),
+    ):
+        if getattr(fulfillment_settings, key) < least:
+            yield Error(f"OSCAR_FULFILLMENT[{key!r}] must be at least {least}.", id="oscar_fulfillment.E006")
     if fulfillment_settings.WATCHDOG_TIMEOUT > 60:
         yield Warning(
             "OSCAR_FULFILLMENT['WATCHDOG_TIMEOUT'] is above 60 seconds: a wedged cluster stays unnoticed for longer.",

@@ -50,6 +50,11 @@ DEFAULTS: dict[str, Any] = {
     # Days between two reminders of an overdue invoice, and how many there are before a person is asked to call.
     "DUNNING_DAYS": 7,
     "DUNNING_REMINDERS": 2,
+    # The shop's own accounts (IBAN, or account number); statements of others are refused. Empty: of any account.
+    "BANK_ACCOUNTS": [],
+    # The largest bank statement or payout file, in bytes, and the most movements in one.
+    "STATEMENT_MAX_BYTES": 30_000_000,
+    "STATEMENT_MAX_ENTRIES": 50_000,
     # Who gets the mail with everything at each order; empty: settings.MANAGERS.
     "OPERATOR_EMAILS": [],
     # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.

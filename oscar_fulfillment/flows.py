@@ -132,6 +132,7 @@ RECORDS: dict[tuple[str, str], Any] = {
     ("terms", "remind"): _("Reminder sent"),
     ("terms", "extend_reservation"): _("Reservation extended"),
     ("terms", "reservation_ends"): _("Last day of the reservation"),
+    ("terms", "cannot_cancel"): _("Could not be cancelled by itself"),
     ("terms", "hold_ends"): _("The hold is about to end"),
     ("followup", "open_followup"): _("Follow-up opened"),
     ("followup", "assign_followup"): _("Follow-up assigned"),

@@ -16,6 +16,7 @@ PERMISSIONS = {
     "confirm_payout": "import_statements",
     "check_payment": "view_orderfulfillment",
     "edit_order": "edit_order",
+    "revert_edit": "edit_order",
     "extend_reservation": "extend_reservation",
     "restore": "restore_order",
     "manage_payment_methods": "manage_payment_methods",

@@ -34,7 +34,8 @@ late_payment = Signal()
 """After money arrived for an order that was cancelled before. A follow-up is open. Receives also ``amount``."""
 
 order_edited = Signal()
-"""After lines or shipping of an order were changed before it left. Receives also ``difference`` (money)."""
+"""After lines or shipping of an order were changed before it left, or such a change was taken back. Receives also
+``difference`` (money)."""
 
 order_restored = Signal()
 """After a cancelled order was taken up again and its stock allocated anew."""
@@ -75,6 +76,7 @@ BY_ACTION = {
     "refund_payment": payment_refunded,
     "cancel_payment": payment_cancelled,
     "edit_order": order_edited,
+    "revert_edit": order_edited,
     "restore": order_restored,
     "release": order_released,
     "invoice": order_invoiced,

@@ -70,9 +70,10 @@ def sweep() -> None:
             queue.wake(name)
         for lane in pump.orphans():
             logger.error("messages wait in %r, but nobody handles it", lane)
-    from .services import bulk
+    from .services import bulk, import_drafts
 
     bulk.resume_stale()
+    import_drafts.drop_old_drafts()
 
 
 def run_bulk_job(job_id: int) -> None:
@@ -99,8 +100,8 @@ def watch_payments() -> dict[str, int]:
     """Ask providers what they did not tell, keep the payment terms, and watch the holds."""
     from .services import hold_clock, provider_payments, terms
 
-    return {
-        "asked": provider_payments.reconcile(),
-        "terms": terms.run_due(),
-        "holds": hold_clock.watch_holds(),
-    }
+    # Holds first: they end whether a provider answers or not, and looking after them asks nobody.
+    ends = time.monotonic() + settings.DRAIN_BUDGET
+    held = hold_clock.watch_holds()
+    kept = terms.run_due(budget=settings.DRAIN_BUDGET / 2)
+    return {"asked": provider_payments.reconcile(budget=ends - time.monotonic()), "terms": kept, "holds": held}

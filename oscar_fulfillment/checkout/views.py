@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from django.contrib import messages
+from django.db import connections, router
 from django.http import Http404, HttpResponseRedirect
 from django.shortcuts import redirect
 from django.urls import reverse
@@ -145,9 +146,13 @@ class PaymentDetailsViewMixin:
         """An order paid online leads to its provider; when that is down, to the page where it is paid later."""
         response = super().handle_successful_order(order)
         fulfillment = getattr(order, "fulfillment", None)
-        if fulfillment is None or not pays_online(fulfillment.payment_method) or not links.payment_path(order):
+        if fulfillment is None or fulfillment.payment_status != "awaiting_payment":
             return response
-        target = begin(self.request, order)
+        if not pays_online(fulfillment.payment_method) or not links.payment_path(order):
+            return response
+        # With ATOMIC_REQUESTS the order is not safe yet: its page begins the payment, outside of this transaction.
+        atomic = connections[router.db_for_write(Order)].settings_dict["ATOMIC_REQUESTS"]
+        target = "" if atomic else begin(self.request, order)
         if not target:
             messages.success(self.request, _("Thank you! Your order %(number)s is placed.") % {"number": order.number})
         return HttpResponseRedirect(target or links.payment_path(order))

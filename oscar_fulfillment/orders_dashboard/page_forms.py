@@ -207,4 +207,10 @@ def mail_address(page: OrderPage) -> str:
     return page.order.email or _("no address known")
 
 
-from . import page_forms_goods, page_forms_money, page_forms_order, page_forms_payment  # noqa: E402, F401  (they fill FORMS)
+from . import (  # noqa: E402  (they fill FORMS)
+    page_forms_edit,  # noqa: F401
+    page_forms_goods,  # noqa: F401
+    page_forms_money,  # noqa: F401
+    page_forms_order,  # noqa: F401
+    page_forms_payment,  # noqa: F401
+)

@@ -20,6 +20,7 @@ from oscar_fulfillment.services import documents
 from oscar_fulfillment.services.door import ORDERS
 from oscar_fulfillment.services.followups import OUTCOMES
 
+from .edit_reading import edit_steps
 from .followup_words import present
 from .money_actions import money_actions
 from .page_forms import form_class
@@ -56,6 +57,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "fulfillment": page.fulfillment,
         "steps": steps,
         "hold_refusal": hold_refusal(page, user),
+        "edit_steps": edit_steps(page, user),
         "may_hold": user_may(user, "place_hold"),
         "may_note": user_may(user, "add_note"),
         "may_print": user_may(user, "print"),

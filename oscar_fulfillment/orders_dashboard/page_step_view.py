@@ -17,6 +17,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, StaleVersion, TransitionNotAllowed
 from oscar_fulfillment.flows import RECORDS
 from oscar_fulfillment.selectors.order_page import OrderPage
+from oscar_fulfillment.services.editing import revert_refusal
 
 from . import page_words
 from .money_actions import MONEY_ACTIONS
@@ -39,6 +40,7 @@ class StepView(OrderView):
         "place_hold": ("place_hold", RECORDS["hold", "place_hold"]),
         "release_hold": ("release_hold", RECORDS["hold", "release_hold"]),
         "resolve_problem": ("resolve_problem", RECORDS["problem", "resolve_problem"]),
+        "revert_edit": ("revert_edit", RECORDS["edit", "revert_edit"]),
         "change_tracking": ("change_tracking", RECORDS["shipment", "change_tracking"]),
         "add_note": ("note", RECORDS["note", "add_note"]),
         **{action: (action, label) for action, label in MONEY_ACTIONS.items() if action != "refund_payment"},
@@ -137,6 +139,8 @@ class StepView(OrderView):
         step = None if self.action else steps.by_name.get(self.name)
         refused = list(step.reasons) if step is not None and not step.allowed and not step.override else []
         if self.action == "place_hold" and (refusal := hold_refusal(page, self.request.user)):
+            refused = [refusal]
+        if self.action == "revert_edit" and (refusal := revert_refusal(page.fulfillment)):
             refused = [refusal]
         refused = refused or form.refusals()
         shown = {reason.code for reason in refused}

@@ -10,6 +10,7 @@ from django.urls import URLPattern, path
 
 from . import document_views
 from . import page_views as views
+from .edit_views import EditPriceView, EditView
 from .money_actions import MONEY_ACTIONS, slug
 from .page_payment_views import CheckPaymentView
 from .page_step_view import StepView
@@ -25,6 +26,9 @@ def page_urls() -> list[URLPattern]:
         path(
             "<str:number>/holds/<int:hold>/release/", StepView.as_view(action="release_hold"), name="order-hold-release"
         ),
+        path("<str:number>/edit/", EditView.as_view(), name="order-edit"),
+        path("<str:number>/edit/price/", EditPriceView.as_view(), name="order-edit-price"),
+        path("<str:number>/edit/back/", StepView.as_view(action="revert_edit"), name="order-edit-revert"),
         path("<str:number>/note/", StepView.as_view(action="add_note"), name="order-note"),
         path("<str:number>/problem/", StepView.as_view(action="resolve_problem"), name="order-problem"),
         path(

@@ -16,7 +16,8 @@ from oscar_fulfillment.core.actors import CUSTOMER, PROVIDER, USER
 from oscar_fulfillment.services import messages as mails
 
 from . import history_facts
-from .money_words import provider_name
+from .money_words import money, provider_name
+from .page_words_edit import edit_facts
 
 #: action -> sentence with %(actor)s.
 DONE = {
@@ -58,6 +59,8 @@ DONE = {
     "expire_hold": gettext_lazy("A hold ended by itself"),
     "change_tracking": gettext_lazy("%(actor)s changed the tracking code"),
     "resolve_problem": gettext_lazy("%(actor)s settled the problem"),
+    "edit_order": gettext_lazy("%(actor)s edited the order"),
+    "revert_edit": gettext_lazy("%(actor)s took the last edit back"),
 }
 
 MESSAGES = {
@@ -71,6 +74,7 @@ MESSAGES = {
     mails.ORDER_DISPATCHED: gettext_lazy("Order sent"),
     mails.ORDER_DELIVERED: gettext_lazy("Order delivered"),
     mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
+    mails.ORDER_EDITED: gettext_lazy("Order changed"),
     mails.CUSTOMER_NOTE: gettext_lazy("Note to the customer"),
     mails.OPERATOR_NEW_ORDER: gettext_lazy("New order (to the shop)"),
 }
@@ -179,6 +183,8 @@ def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) ->
     ``titles`` names order lines by their pk as text, ``numbers`` shipments by their pk.
     """
     data = change.data if isinstance(change.data, dict) else {}
+    if change.machine == "edit":
+        return edit_facts(data, money)
     found = []
     if data.get("override"):
         found.append((_("Override"), _("The provider was overridden by hand")))

@@ -8,6 +8,8 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.contrib import messages
+from django.core.cache import cache
+from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, JsonResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -28,9 +30,12 @@ logger = logging.getLogger("oscar_fulfillment.payments")
 
 #: A page that is loaded again and again does not ask the provider each time.
 _ASK_AGAIN = timedelta(seconds=5)
+#: Seconds in which pages do not ask again for a payment whose provider did not answer.
+_REST = 30
 
 
-@method_decorator(never_cache, name="dispatch")
+# Not within a transaction of the request's, whatever the shop's settings: the provider is called on the way.
+@method_decorator([never_cache, transaction.non_atomic_requests], name="dispatch")
 class _OrderPayView(View):
     order: Any
 
@@ -57,10 +62,16 @@ class _OrderPayView(View):
             return
         if payment.checked_at and timezone.now() - payment.checked_at < _ASK_AGAIN:
             return
+        # One request at a time, and after a failure a rest: a provider that hangs must not hold all our workers.
+        busy = f"fulfillment-asking:{payment.reference}"
+        if not cache.add(busy, 1, _REST):
+            return
         try:
             provider_payments.refresh_payment(payment=payment)
         except FulfillmentError as error:
             logger.info("payment %s could not be asked for: %s", payment.reference, error)
+        else:
+            cache.delete(busy)
 
 
 class PayView(_OrderPayView):
@@ -105,7 +116,8 @@ def order_path(request: HttpRequest, order: Any) -> str:
 def begin(request: HttpRequest, order: Any) -> str:
     """Begin the order's payment; the address to send the buyer to, "" where our own page says how to go on."""
     path = links.payment_path(order)
-    notify = links.notification_path(order.fulfillment.payment_method.provider)
+    method = order.fulfillment.payment_method
+    notify = links.notification_path(method.provider) if method is not None else ""
     try:
         payment = provider_payments.begin_payment(
             order=order,

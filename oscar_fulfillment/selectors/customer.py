@@ -47,6 +47,8 @@ HAPPENINGS: dict[tuple[str, str], Any] = {
     ("payment", "refund_payment"): _("Payment refunded"),
     ("ledger", "pay_back"): _("Payment refunded"),
     ("payment", "cancel_payment"): _("Payment cancelled"),
+    ("edit", "edit_order"): _("Order changed"),
+    ("edit", "revert_edit"): _("Change of the order taken back"),
     ("shipping", "release"): _("Order in process"),
     ("shipping", "dispatch"): _("Sent"),
     ("shipping", "deliver"): _("Delivered"),

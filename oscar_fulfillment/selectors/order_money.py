@@ -37,8 +37,15 @@ def too_much(fulfillment: OrderFulfillment, total: Decimal, net: Decimal, credit
 
     Never below zero.
     """
-    is_off = "cancelled" in (fulfillment.shipping_status, fulfillment.payment_status)
-    return max(net - (ZERO if is_off else total) - credited, ZERO)
+    return max(net - (ZERO if is_off(fulfillment) else total) - credited, ZERO)
+
+
+def is_off(fulfillment: OrderFulfillment) -> bool:
+    """Whether the order needs no money: it was cancelled, or all of its money went back."""
+    return (
+        "cancelled" in (fulfillment.shipping_status, fulfillment.payment_status)
+        or fulfillment.payment_status == "refunded"
+    )
 
 
 def stuck_at_providers(payments: Iterable[ProviderPayment]) -> Decimal:
@@ -110,7 +117,7 @@ class OrderMoney:
 
     @property
     def is_off(self) -> bool:
-        return "cancelled" in (self.fulfillment.shipping_status, self.fulfillment.payment_status)
+        return is_off(self.fulfillment)
 
     @property
     def is_waiting(self) -> bool:

@@ -18,6 +18,10 @@ INSTRUCTIONS: dict[str, Any] = {
 }
 
 
+#: States of a payment after which a new one is begun.
+_OVER = ("refused", "refused_antifraud", "expired", "cancelled", "refunded", "charged_back")
+
+
 @dataclass(frozen=True)
 class Paying:
     """``state``: ready, open, review, held, paid, cancelled, or none (not paid online)."""
@@ -47,7 +51,7 @@ def paying(order: Any) -> Paying:
     if fulfillment.payment_status != "awaiting_payment":
         return Paying("paid", payment)
     begun = payment is not None and payment.external_id
-    if payment is None or not begun or payment.state in ("refused", "refused_antifraud", "expired", "cancelled"):
+    if payment is None or not begun or payment.state in _OVER:
         return Paying("ready", payment, was_refused=payment is not None and payment.state.startswith("refused"))
     if payment.state == "in_review":
         return Paying("review", payment)

@@ -11,6 +11,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.gateways.base import Capability
 from oscar_fulfillment.models import (
     Hold,
     Invoice,
@@ -78,12 +79,14 @@ def cancel_effect(steps: Sequence[Step]) -> None:
 
 def close_payments(steps: Sequence[Step]) -> None:
     """Ask the providers to close what is open or held for these orders, so that nobody pays for nothing."""
-    from .operations import make_operation
+    from .operations import can, make_operation
     from .settling import LIVE
 
     by_order = {step.subject.pk: step for step in steps}
     live = ProviderPayment._default_manager.filter(fulfillment__in=by_order, state__in=LIVE)
     for payment in live.exclude(operations__status=PaymentOperation.REQUESTED):
+        if not can(payment, Capability.VOID):
+            continue  # a hold ends by itself; what is paid nevertheless is late money
         step = by_order[payment.fulfillment_id]
         reason = step.reason or str(_("The order was cancelled."))
         _operation, message = make_operation(payment, PaymentOperation.VOID, payment.held, step.actor, reason)

@@ -26,7 +26,7 @@ HOLD_ENDS, RESERVATION_ENDS, MISMATCH = "hold_ends", "reservation_ends", "mismat
 UNKNOWN_PAYMENT, OPERATION_FAILED, CHARGE_BACK = "unknown_payment", "operation_failed", "charge_back"
 OVERDUE, PAYMENT_LOST = "overdue", "payment_lost"
 #: What nobody need do any more once the money is in, or the order is off.
-ABOUT_PAYING = (CALL, RESERVATION_ENDS, HOLD_ENDS, UNDERPAID, OVERDUE)
+ABOUT_PAYING = (CALL, RESERVATION_ENDS, HOLD_ENDS, UNDERPAID, OVERDUE, PAYMENT_LOST)
 
 KINDS: dict[str, Any] = {
     CALL: gettext_lazy("Call the customer"),

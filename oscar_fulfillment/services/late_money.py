@@ -53,7 +53,7 @@ def keep_as_credit(
                 continue
             count = CreditNote._default_manager.filter(fulfillment=step.subject).count()
             note = CreditNote._default_manager.create(
-                fulfillment=step.subject, number=f"{step.subject.number}-C{count + 1}"[:32], key=key[:64],
+                fulfillment=step.subject, number=f"{step.subject.number[-26:]}-C{count + 1}", key=key[:64],
                 amount=amount, currency=step.subject.order.currency, email=step.subject.email, reason=reason,
                 created_at=step.now, created_by_label=step.actor.label,
             )  # fmt: skip
@@ -64,6 +64,17 @@ def keep_as_credit(
     return move(
         order, CREDIT, actor=actor, reason=reason, effect=effect, expected_version=expected_version, key=key, lock=True
     )
+
+
+def after_refund(step: Step) -> None:
+    """Money went back: problems and follow-ups end once nothing is too much any more."""
+    step.subject.order.fulfillment = step.subject
+    if step.subject.problem == "refund_failed":
+        step.fields["problem"] = ""
+    if not excess(step.subject.order):
+        settle_excess(step, "refunded")
+    if step.new_state("payment") == "refunded" and step.subject.awaits_payout:
+        step.fields["awaits_payout"] = False  # nothing is left that could be paid out
 
 
 def settle_excess(step: Step, outcome: str) -> None:

@@ -31,7 +31,7 @@ from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, order_journ
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.selectors.payment_links import order_path, payment_path
 
-from . import documents, messages
+from . import documents, ledger, messages
 from .door import move
 from .languages import nearest_language
 from .post import Post, is_address
@@ -49,6 +49,7 @@ EVENT_TYPES: dict[str, Any] = {
     messages.ORDER_DISPATCHED: _("Order: sent"),
     messages.ORDER_DELIVERED: _("Order: delivered"),
     messages.ORDER_CANCELLED: _("Order: cancelled"),
+    messages.ORDER_EDITED: _("Order: changed before it leaves"),
     messages.PAYMENT_AUTHORIZED: _("Order: payment reserved"),
     messages.PAYMENT_REMINDER: _("Order: payment reminder"),
     messages.PAYMENT_REFUSED: _("Order: payment refused, to be tried again"),
@@ -56,6 +57,9 @@ EVENT_TYPES: dict[str, Any] = {
     messages.CUSTOMER_NOTE: _("Order: message from the shop"),
     messages.OPERATOR_NEW_ORDER: _("Order: everything about a new one, to the shop"),
 }
+
+#: Mails that carry the invoice, where the payment method sends one.
+_WITH_INVOICE = (messages.ORDER_PLACED, messages.ORDER_EDITED)
 
 #: The problem of an order one of whose mails could not be sent.
 MAIL_FAILED = "mail_failed"
@@ -118,13 +122,13 @@ def operators() -> list[str]:
 
 
 def attachments(kind: str, order: Any) -> list[tuple[str, bytes, str]]:
-    """What travels with a mail of this kind, as (file name, content, MIME type): the invoice with the confirmation,
-    where the payment method wants that.
+    """What travels with a mail of this kind, as (file name, content, MIME type): the invoice with the confirmation
+    and with what changes it, where the payment method wants that.
 
     A document that these data can never give ends the mail at once, so that the order shows the problem; a mistake in
     the settings or in a template is tried again like any other, because somebody may mend it meanwhile.
     """
-    if kind != messages.ORDER_PLACED or not documents.mails_invoice(order):
+    if kind not in _WITH_INVOICE or not documents.mails_invoice(order):
         return []
     try:
         return [(documents.invoice_filename(order), documents.invoice_pdf(order), "application/pdf")]
@@ -169,7 +173,7 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
     if kind == messages.ORDER_DISPATCHED:
         wanted = set(payload.get("shipments") or ())
         return {"parcels": [p for p in order_journey(order).parcels if not wanted or p.pk in wanted]}
-    if kind == messages.ORDER_PLACED:
+    if kind in _WITH_INVOICE:
         return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:
         notes = order.notes.filter(pk=payload.get("note_id"), note_type=CUSTOMER_NOTE_TYPE)
@@ -179,7 +183,9 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         return {"note": note}
     if kind == messages.ORDER_CANCELLED:
         told = [h.text for h in order_journey(order).happenings if h.code == "cancel"]
-        paid = order.fulfillment.payment_status in ("paid", "partially_refunded")
+        paid = order.fulfillment.payment_status in ("paid", "partially_refunded") or (
+            order.fulfillment.has_money and ledger.totals(order.pk).net > 0
+        )
         return {"reason": told[-1] if told else "", "is_paid": paid}
     if kind == messages.PAYMENT_REFUNDED:
         return {"amount": payload.get("amount", "")}

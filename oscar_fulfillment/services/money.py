@@ -16,11 +16,13 @@ from typing import Any
 from oscar_fulfillment import signals
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.commit import after_commit
+from oscar_fulfillment.core.exceptions import TransitionNotAllowed
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import OrderFulfillment, PaymentTerms
 
 from . import followups, ledger, messages, oscar_events
 from .door import move
+from .late_money import after_refund
 from .payment_status import APPROVE, CAPTURE, REFUND, next_move
 
 logger = logging.getLogger("oscar_fulfillment.payments")
@@ -52,20 +54,41 @@ class News:
         return self.order.fulfillment
 
 
-def advance(news: News, actor: Actor, reason: str = "") -> bool:
-    """Move the payment machine to what the ledger says, one step at a time. Whether it moved."""
+def advance(news: News, actor: Actor, reason: str = "", *, strict: bool = True) -> bool:
+    """Move the payment machine to what the ledger says, one step at a time. Whether it moved.
+
+    ``strict=False``: money stays booked although its step is refused (the shop's flow has no such step, a veto of
+    another app), and a person is told; else :class:`TransitionNotAllowed`.
+    """
     moved = False
     while step := next_move(news.fulfillment.payment_status, news.order.total_incl_tax, news.money):
         target = step.target
+        transition = news.fulfillment.flow_definition.payment.transitions.get(step.move.action)
+        if not strict and transition is not None and target not in transition.targets:
+            _tell_stuck(news, step.move, f"the flow has no way to {target!r}")
+            return moved
 
         def effect(steps: Sequence[Step], target: str = target, move_: Move = step.move) -> None:
             for each in steps:
                 each.targets["payment"] = target
                 consequences(each, move_, news)
 
-        move(news.order, step.move, actor=actor, reason=reason, data=news.data, effect=effect, held=True)
+        try:
+            move(news.order, step.move, actor=actor, reason=reason, data=news.data, effect=effect, held=True)
+        except TransitionNotAllowed as error:
+            if strict:
+                raise
+            _tell_stuck(news, step.move, str(error))
+            return moved
         moved = True
     return moved
+
+
+def _tell_stuck(news: News, move_: Move, why: str) -> None:
+    logger.error("order %s: %s was refused: %s", news.order.pk, move_.action, why)
+    data = {"what": "step", "step": move_.action, "why": why, "source": news.source, **news.data}
+    key = f"step:{news.order.pk}:{move_.action}:{news.key}"
+    followups.open_followup(kind=followups.MISMATCH, key=key, fulfillment_id=news.order.pk, data=data)
 
 
 def consequences(step: Step, move_: Move, news: News) -> None:
@@ -75,11 +98,13 @@ def consequences(step: Step, move_: Move, news: News) -> None:
     elif move_ == REFUND:
         step.data["amount"] = str(news.more.refunded)
         step.context["announce"] = {"amount": news.more.refunded}
-        if step.subject.problem in ("refund_due", "refund_failed", "late_money"):
-            step.fields["problem"] = ""
-        followups.close_for_orders([step.subject.pk], (followups.OVERPAID,), "refunded", step.actor.label)
-        _mail(step, news, messages.PAYMENT_REFUNDED, amount=str(news.more.refunded))
+        after_refund(step)
+        if news.more.refunded:  # else new money has made a partly refunded order whole
+            _mail(step, news, messages.PAYMENT_REFUNDED, amount=str(news.more.refunded))
     else:
+        # Nobody need call about money that is held.
+        calls = (followups.CALL, followups.RESERVATION_ENDS, followups.UNDERPAID)
+        followups.close_for_orders([step.subject.pk], calls, "done", step.actor.label)
         step.data["amount"] = str(news.more.allocated)
         if news.held_until:
             step.data["held_until"] = news.held_until.isoformat()
@@ -128,10 +153,24 @@ def compare(news: News, actor: Actor) -> None:
         ledger.mark([order.pk])
     if status == "cancelled" or news.fulfillment.shipping_status == "cancelled":
         late_money(news, data, actor)
+    elif status == "refunded":
+        _tell(followups.OVERPAID, f"over:{order.pk}:{money.debited}", order, data, money.net)
     elif money.net > total:
         _tell(followups.OVERPAID, f"over:{order.pk}:{money.debited}", order, data, money.net - total)
     elif money.net < total and status in ("awaiting_payment", "authorized"):
         _tell(followups.UNDERPAID, f"short:{order.pk}:{money.debited}", order, data, total - money.net)
+
+
+def compare_hold(news: News) -> None:
+    """A sum is held: is it enough? If not, the order goes on waiting, and a person is told what is missing."""
+    order, money = news.order, news.money
+    missing = order.total_incl_tax - money.held - money.net
+    if news.fulfillment.payment_status == "awaiting_payment" and missing > 0:
+        data = {
+            "amount": news.more.allocated, "currency": order.currency, "expected": order.total_incl_tax,
+            "received": money.held + money.net, "source": news.source, **news.data,
+        }  # fmt: skip
+        _tell(followups.UNDERPAID, f"short-hold:{order.pk}:{money.allocated}", order, data, missing)
 
 
 def _tell(kind: str, key: str, order: Any, data: dict[str, Any], difference: Decimal) -> None:

@@ -36,8 +36,9 @@ from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
+from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState, RemotePayment
-from oscar_fulfillment.models import PaymentOperation, ProviderPayment, StatusChange
+from oscar_fulfillment.models import OrderFulfillment, PaymentOperation, ProviderPayment, StatusChange
 from oscar_fulfillment.models.payment import AT_DISPATCH
 
 from . import followups, ledger, payment_requests
@@ -118,6 +119,9 @@ def request_refund(
         able = gateway.capabilities(row.method)
         if amount <= 0:
             raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
+        if row.state == PaymentState.CHARGED_BACK:
+            step.refuse(Reason("charged_back", _("The buyer's bank has taken this money back already.")))
+            return amount
         if amount > row.refundable:
             raise InvalidInput(
                 {"amount": [_("At most %(sum)s can be refunded.") % {"sum": f"{row.refundable} {row.currency}"}]}
@@ -155,6 +159,13 @@ def _request(
     return move(
         order, REQUESTS[kind], actor=actor, reason=reason, effect=effect, expected_version=version, key=key, lock=True
     )
+
+
+def can(payment: ProviderPayment, capability: Capability) -> bool:
+    """Whether a payment's provider can do this with its method; True for one that is out of the settings just now."""
+    if payment.provider not in gateways:
+        return True
+    return capability in gateways.get(payment.provider).capabilities(payment.method)
 
 
 def make_operation(
@@ -218,7 +229,7 @@ def run_operation(pk: int) -> PaymentOperation:
     except AdapterRejected as error:
         return _refused(operation, str(error))
     except AdapterUnanswered as error:
-        if timezone.now() - operation.requested_at < timedelta(hours=settings.OPERATION_GIVE_UP):
+        if not _is_late(operation):
             _release(operation, str(error))
             raise
         return _unknown(operation, str(error))
@@ -258,6 +269,14 @@ def _ask(operation: PaymentOperation) -> PaymentOperation:
             return _done(operation)  # nothing was ever begun there
         raise AdapterRejected(_("The provider does not know this payment."))
     if not _happened(operation, remote):
+        if (remote.state, remote.captured, remote.refunded) != (payment.state, payment.captured, payment.refunded):
+            # What we did not know yet counts, also when the provider refuses what it is asked for next.
+            settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
+        if operation.kind == PaymentOperation.CAPTURE and _is_off(operation):
+            return _drop(operation)
+        if operation.kind == PaymentOperation.REFUND and operation.attempts > 1 and _is_late(operation):
+            # Its key may be forgotten: asked again, it could be executed again.
+            return _unknown(operation, _("The provider has not confirmed it in time: look there what became of it."))
         if operation.kind == PaymentOperation.CAPTURE:
             items = payment_requests.items_of(payment.fulfillment.order, operation.amount)
             remote = gateway.capture(remote, operation.amount, key=operation.key, items=items)
@@ -274,6 +293,34 @@ def _ask(operation: PaymentOperation) -> PaymentOperation:
         # Taken on, not executed yet: the next try finds it done.
         raise AdapterUnavailable(_("The provider has accepted it and is working on it."))
     return _done(operation)
+
+
+def _is_late(operation: PaymentOperation) -> bool:
+    return timezone.now() - operation.requested_at >= timedelta(hours=settings.OPERATION_GIVE_UP)
+
+
+def _is_off(operation: PaymentOperation) -> bool:
+    """Whether the order was cancelled since. Asked after the provider answered, as that may take a while."""
+    rows = OrderFulfillment._default_manager.filter(pk=operation.payment.fulfillment_id)
+    return rows.filter(payment_status="cancelled").exists()
+
+
+def _drop(operation: PaymentOperation) -> PaymentOperation:
+    """A charge for an order that was cancelled before: the hold is given back instead."""
+    payment, words = operation.payment, _("The order was cancelled before.")
+
+    def effect(steps: Sequence[Step]) -> None:
+        _end(operation, PaymentOperation.REFUSED, words)
+        for step in steps:
+            _operation, message = make_operation(payment, PaymentOperation.VOID, payment.held, step.actor, words)
+            step.messages.append(message)
+
+    move(
+        payment.fulfillment.order, REFUSED, actor=Actor.system("payments"), reason=words,
+        data={"operation": operation.pk, "kind": operation.kind, "amount": str(operation.amount)},
+        effect=effect, key=f"operation-{operation.pk}-dropped", lock=True,
+    )  # fmt: skip
+    return operation
 
 
 def _happened(operation: PaymentOperation, remote: RemotePayment) -> bool:

@@ -14,6 +14,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
 
 from . import followups, ledger, messages, money, oscar_events
+from .cancelling import close_payments
 from .door import move
 
 APPROVE = Move("payment", "approve_payment")
@@ -23,7 +24,10 @@ def approve_effect(steps: Sequence[Step]) -> None:
     """The ledger (what was not in yet, is), Oscar's payment event and the customer's mail."""
     reference = steps[0].context.get("reference", "") if len(steps) == 1 else ""
     had_some = ledger.receive_rest(steps, reference)
-    _end_of_waiting([step for step in steps if step.subject.pk in had_some or _has_clock(step)])
+    end_of_waiting([step for step in steps if step.subject.pk in had_some or _has_clock(step)])
+    # Over the provider's head: what is open there is closed, so that nobody pays twice.
+    if overridden := [step for step in steps if step.context.get("override")]:
+        close_payments(overridden)
     oscar_events.record_payments(steps, oscar_events.PAID, reference)
     for step in steps:
         if step.context.get("notify", True):
@@ -35,7 +39,7 @@ def _has_clock(step: Step) -> bool:
     return method is not None and method.has_clock
 
 
-def _end_of_waiting(steps: Sequence[Step]) -> None:
+def end_of_waiting(steps: Sequence[Step]) -> None:
     """The clock stops, and nobody need call any more."""
     if steps:
         ids = [step.subject.pk for step in steps]

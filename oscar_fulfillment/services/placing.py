@@ -11,7 +11,7 @@ from oscar_fulfillment.core.actors import CUSTOMER, USER, Actor
 from oscar_fulfillment.core.commit import after_commit
 from oscar_fulfillment.core.text import fold
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.flows import choose_flow, get_flow
+from oscar_fulfillment.flows import Flow, choose_flow, get_flow
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
 from . import messages, terms
@@ -33,7 +33,7 @@ def build_fulfillment(order: Any, **given: Any) -> OrderFulfillment:
         ships_before_payment=bool(method and method.ships_before_payment),
         completes_unpaid=bool(method and not method.completes_when_paid),
         flow=flow.name,
-        payment_status=given.get("payment_status") or flow.payment.initial,
+        payment_status=given.get("payment_status") or _first_payment_status(order, flow),
         shipping_status=given.get("shipping_status") or flow.shipping.initial,
         payment_method=method,
         language=given.get("language") or translation.get_language() or "",
@@ -47,6 +47,12 @@ def build_fulfillment(order: Any, **given: Any) -> OrderFulfillment:
         search_name=words,
         search_surname=f"{last} {first}".strip(),
     )
+
+
+def _first_payment_status(order: Any, flow: Flow) -> str:
+    """Where the payment begins; an order that costs nothing waits for nothing."""
+    free = order.total_incl_tax <= 0 and "paid" in flow.payment.states
+    return "paid" if free else flow.payment.initial
 
 
 def customer_name(order: Any) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -39,6 +40,10 @@ from .settling import LIVE, settle
 logger = logging.getLogger("oscar_fulfillment.payments")
 
 BEGIN = Move("provider", "begin_payment", is_record=True)
+
+
+#: Attempts to pay one order within an hour: who is refused so often tries out stolen cards.
+MAX_ATTEMPTS = 20
 
 
 class PaymentImpossible(FulfillmentError):
@@ -97,6 +102,8 @@ def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
         if amount <= 0:
             raise PaymentImpossible(_("There is nothing to pay."))
         now = timezone.now()
+        if fulfillment.provider_payments.filter(created_at__gt=now - timedelta(hours=1)).count() >= MAX_ATTEMPTS:
+            raise PaymentImpossible(_("Too many attempts. Please try again in an hour."))
         made: list[ProviderPayment] = []
 
         def effect(steps: Sequence[Step]) -> None:
@@ -152,13 +159,19 @@ def refresh_payment(*, payment: ProviderPayment, actor: Actor | None = None) -> 
 
 
 def ask(gateway: Gateway, payment: ProviderPayment) -> RemotePayment | None:
-    """The payment as the provider has it; None when it has none under our reference.
+    """The payment as the provider has it; None when it has none under our reference, or has forgotten it.
 
     Where a provider cannot be searched, a payment whose answer was lost cannot be paid either: nobody has its link.
     """
     asked_at = timezone.now()
     if payment.external_id:
-        return replace(gateway.fetch(payment.external_id), asked_at=asked_at)
+        try:
+            return replace(gateway.fetch(payment.external_id), asked_at=asked_at)
+        except AdapterRejected as error:
+            if error.status != 404:
+                raise
+            logger.warning("payment %s: the provider does not have it (any more)", payment.reference)
+            return None
     if Capability.FIND not in gateway.capabilities(payment.method):
         return None
     found = gateway.find(payment.reference)
@@ -194,14 +207,21 @@ def process_notification(*, provider: str, external_id: str, reference: str) -> 
         return "processed"
     if not external_id:
         return "ignored"
-    remote = fetch(gateway, external_id)
+    try:
+        remote = fetch(gateway, external_id)
+    except AdapterRejected as error:
+        if error.status != 404:
+            raise
+        return "ignored"  # nor the provider's: anybody can send such a one where nothing is signed
     payment = rows.filter(reference=remote.reference).first() if remote.reference else None
     if payment is not None:
         settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(provider))
         return "processed"
+    # Once for what is merely begun, and once more when there is money: the first may be closed as nothing to do.
+    brings = "money" if remote.captured else "hold" if remote.authorized else "nothing"
     followups.open_followup(
         kind=followups.UNKNOWN_PAYMENT,
-        key=f"unknown:{provider}:{remote.external_id}",
+        key=f"unknown:{brings}:{provider}:{remote.external_id}",
         data={
             "provider": provider, "external_id": remote.external_id, "reference": remote.reference,
             "state": remote.state, "amount": remote.captured or remote.amount, "currency": remote.currency,
@@ -210,12 +230,20 @@ def process_notification(*, provider: str, external_id: str, reference: str) -> 
     return "processed"
 
 
-def reconcile(limit: int = 100) -> int:
-    """Ask about payments whose provider should have said something; how many were asked. Safe to run twice at once."""
-    now = timezone.now()
+def reconcile(limit: int = 100, budget: float | None = None) -> int:
+    """Ask about payments whose provider should have said something; how many were asked. Safe to run twice at once.
+
+    ``budget``: seconds after which no other is asked for. A provider that is down is left alone for this run.
+    """
+    now, down = timezone.now(), set()
+    deadline = time.monotonic() + (settings.DRAIN_BUDGET if budget is None else budget)
     due = ProviderPayment._default_manager.filter(next_check_at__lte=now).order_by("next_check_at")[:limit]
     asked = 0
     for payment in due:
+        if time.monotonic() >= deadline:
+            break
+        if payment.provider in down:
+            continue
         # Taken by moving its time: another worker skips it.
         taken = ProviderPayment._default_manager.filter(pk=payment.pk, next_check_at=payment.next_check_at)
         if not taken.update(next_check_at=_next_check(payment, now), checks=payment.checks + 1):
@@ -223,6 +251,9 @@ def reconcile(limit: int = 100) -> int:
         asked += 1
         try:
             refresh_payment(payment=payment)
+        except AdapterUnavailable as error:
+            down.add(payment.provider)
+            logger.warning("payment %s could not be asked for: %s", payment.reference, error)
         except (FulfillmentError, ConfigurationError) as error:
             logger.warning("payment %s could not be asked for: %s", payment.reference, error)
         except Exception:
@@ -236,12 +267,14 @@ def _next_check(payment: ProviderPayment, now: Any) -> Any:
 
 
 def _postpone(payment: ProviderPayment, now: Any) -> None:
-    """Nothing is known yet. What was never begun within a day is given up."""
+    """Nothing is known (any more). What the provider does not have a day after it was begun is given up."""
     given_up = now - payment.created_at > timedelta(days=1)
     values: dict[str, Any] = {"checked_at": now}
     if given_up:
         values |= {"state": PaymentState.EXPIRED, "next_check_at": None}
-    ProviderPayment._default_manager.filter(pk=payment.pk, external_id="").update(**values)
+    waiting = (PaymentState.PENDING, PaymentState.IN_REVIEW)
+    rows = ProviderPayment._default_manager.filter(pk=payment.pk, external_id=payment.external_id, state__in=waiting)
+    rows.update(**values)
 
 
 def pays_online(method: PaymentMethod | None) -> bool:

@@ -64,6 +64,8 @@ def receive_money(
 
     with transaction.atomic():
         lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
+        # The caller's order may be older than an edit of it.
+        order.refresh_from_db(fields=["total_incl_tax", "total_excl_tax"])
         change = move(
             order, RECEIVE, actor=actor, reason=reason, data=data, effect=effect,
             expected_version=expected_version, key=key, lock=True,
@@ -105,9 +107,9 @@ def note_refund(
                 _paid_back(step, amount, notify)
 
     with transaction.atomic():
-        # Money that came for a cancelled order goes back without a step of the payment machine.
+        # Money that came for an order that is off goes back without a step of the payment machine.
         (now,) = lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
-        record = PAY_BACK if now.payment_status == "cancelled" else REFUND
+        record = PAY_BACK if now.payment_status in ("cancelled", "refunded") else REFUND
         return move(
             order, record, actor=actor, reason=reason, effect=effect, expected_version=expected_version, key=key,
             lock=True,
@@ -120,11 +122,7 @@ def _paid_back(step: Step, amount: Decimal, notify: bool) -> None:
         step.targets["payment"] = resolve(step.state("payment"), step.subject.order.total_incl_tax, after)
     step.data |= {"amount": str(amount), "currency": step.subject.order.currency, "by_hand": True}
     step.context["announce"] = {"amount": amount}
-    step.subject.order.fulfillment = step.subject
-    if not late_money.excess(step.subject.order):
-        late_money.settle_excess(step, "refunded")
-    if step.subject.problem == "refund_failed":
-        step.fields["problem"] = ""
+    late_money.after_refund(step)
     if notify:
         messages.mail(step, messages.PAYMENT_REFUNDED, amount=str(amount))
 

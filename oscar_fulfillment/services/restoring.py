@@ -40,7 +40,7 @@ def restore_effect(steps: Sequence[Step]) -> None:
 
 
 def _reopen(step: Step) -> None:
-    if step.state("payment") != "cancelled":
+    if step.state("payment") != "cancelled" or REOPEN.action not in step.machines["payment"].transitions:
         return
     money, total = ledger.totals(step.subject.pk), step.subject.order.total_incl_tax
     if money.debited and money.net >= total:
@@ -49,9 +49,7 @@ def _reopen(step: Step) -> None:
         target = "authorized"
     else:
         target = "awaiting_payment"
-        anew = terms.terms_for(step.subject.payment_method, step.now)
-        if anew:
-            terms.set_terms(step.subject, **anew)
+        terms.start_anew(step.subject, step.now)
     step.moves = [*step.moves, REOPEN]
     step.targets["payment"] = target
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -22,7 +22,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import TransitionNotAllowed
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.gateways.base import PaymentState, RemotePayment
+from oscar_fulfillment.gateways.base import Capability, PaymentState, RemotePayment
 from oscar_fulfillment.models import OrderFulfillment, PaymentOperation, ProviderPayment
 
 from . import followups, ledger, messages, money
@@ -85,6 +85,7 @@ def settle(
         (payment,) = lock_rows(ProviderPayment._default_manager.filter(pk=payment_id).select_related("payment_method"))
         payment.fulfillment = fulfillment
         fulfillment.order.fulfillment = fulfillment
+        remote = _decided(payment, remote)
         if wrong := _mismatch(payment, remote):
             _tell_mismatch(fulfillment, payment, remote, wrong)
             return payment
@@ -94,6 +95,13 @@ def settle(
         if found.is_new:
             _follow(found, actor, cancels)
         return payment
+
+
+def _decided(payment: ProviderPayment, remote: RemotePayment) -> RemotePayment:
+    """What counts already: sums that the provider still looks at are no money that goods may leave for."""
+    if remote.state != PaymentState.IN_REVIEW:
+        return remote
+    return replace(remote, authorized=payment.authorized, captured=payment.captured, refunded=payment.refunded)
 
 
 def _is_old(payment: ProviderPayment, remote: RemotePayment) -> bool:
@@ -116,9 +124,16 @@ def _mismatch(payment: ProviderPayment, remote: RemotePayment) -> str:
         return "reference"
     if payment.external_id and remote.external_id and remote.external_id != payment.external_id:
         return "number"
-    if remote.refunded > remote.captured:
+    held_less = remote.state == PaymentState.AUTHORIZED and remote.authorized < remote.captured
+    if held_less or not 0 <= remote.refunded <= remote.captured or _forgets(payment, remote):
         return "sums"
     return ""
+
+
+def _forgets(payment: ProviderPayment, remote: RemotePayment) -> bool:
+    """Whether a state that comes later than the known one has lower sums: no old news, but a contradiction."""
+    fell = remote.captured < payment.captured or remote.refunded < payment.refunded
+    return fell and _RANK[remote.state] > _RANK.get(PaymentState(payment.state), 0)
 
 
 def _tell_mismatch(fulfillment: OrderFulfillment, payment: ProviderPayment, remote: RemotePayment, wrong: str) -> None:
@@ -211,8 +226,8 @@ def _check_again(payment: ProviderPayment, now: datetime) -> datetime | None:
     pauses = settings.PAYMENT_CHECKS
     soon = now + timedelta(seconds=pauses[min(payment.checks, len(pauses) - 1)])
     ends = payment.hold_expires_at if payment.state == PaymentState.AUTHORIZED else payment.expires_at
-    # Just after its end its fate is known.
-    return min(soon, max(ends, now) + timedelta(minutes=2)) if ends else soon
+    # Just after its end its fate is known; some providers take days over it, and are asked less and less.
+    return min(soon, ends + timedelta(minutes=2)) if ends and ends > now else soon
 
 
 def _follow(found: Settled, actor: Actor, cancels: bool) -> None:
@@ -230,32 +245,32 @@ def _follow(found: Settled, actor: Actor, cancels: bool) -> None:
         },
         held_until=payment.hold_expires_at,
     )  # fmt: skip
-    moved = money.advance(news, actor, payment.reason)
+    moved = money.advance(news, actor, payment.reason, strict=False)
     if found.more.debited:
         money.compare(news, actor)
-    if found.more.refunded and not moved and found.fulfillment.payment_status == "cancelled":
-        moved = _late_money_back(found, actor, news.data)
+    elif found.more.allocated > 0:
+        money.compare_hold(news)
+    if found.more.refunded and not moved:
+        moved = _money_back(found, actor, news.data)
     if payment.state == PaymentState.CHARGED_BACK and found.before != PaymentState.CHARGED_BACK:
         _charged_back(found, actor, news.data)
         moved = True
     elif payment.state in LOST and found.before not in LOST:
         moved = (cancels and _lost(found, actor, news.data)) or moved
-    elif payment.state == PaymentState.AUTHORIZED and found.fulfillment.payment_status == "cancelled":
+    elif payment.state == PaymentState.AUTHORIZED and not found.fulfillment.is_payable():
         _hold_came_late(found)
     if not moved and found.before != payment.state:
         move(found.order, REPORT, actor=actor, reason=payment.reason, data=news.data, held=True)
 
 
-def _late_money_back(found: Settled, actor: Actor, data: dict[str, Any]) -> bool:
-    """Money that had come for a cancelled order went back."""
+def _money_back(found: Settled, actor: Actor, data: dict[str, Any]) -> bool:
+    """Money went back without a step of the payment machine: what came too late, or was too much."""
     from . import late_money
 
     def effect(steps: Sequence[Step]) -> None:
         for step in steps:
             step.data["amount"] = str(found.more.refunded)
-            step.subject.order.fulfillment = step.subject
-            if not late_money.excess(step.subject.order):
-                late_money.settle_excess(step, "refunded")
+            late_money.after_refund(step)
             messages.mail(step, messages.PAYMENT_REFUNDED, amount=str(found.more.refunded))
 
     record = Move("ledger", "pay_back", is_record=True)
@@ -279,13 +294,18 @@ def _lost(found: Settled, actor: Actor, data: dict[str, Any]) -> bool:
     """The payment failed: the order is cancelled, unless it may be tried again or another payment is under way."""
     fulfillment, payment = found.fulfillment, found.payment
     others = fulfillment.provider_payments.exclude(pk=payment.pk).filter(state__in=LIVE).exists()
-    if others or fulfillment.payment_status not in ("awaiting_payment", "authorized"):
+    if others or not fulfillment.is_payable():
         return False
+    if payment.payment_method_id != fulfillment.payment_method_id:
+        return False  # the order is to be paid in another way by now
     if ledger.totals(found.order.pk).net > 0:
-        return False  # part of the money is here: a person decides, see the follow-up
+        _tell_lost(found, _("A part of the money is here: decide what becomes of the order."))
+        return False
     method = payment.payment_method
     refused = payment.state in (PaymentState.REFUSED, PaymentState.REFUSED_ANTIFRAUD)
-    if payment.state == PaymentState.REFUSED and method is not None and method.retry_hours:
+    waits = fulfillment.payment_status == "awaiting_payment"
+    # An order whose hold fell through is not authorized any more, and no state leads back to waiting.
+    if waits and payment.state == PaymentState.REFUSED and method is not None and method.retry_hours:
         _let_try_again(found, actor, data, timedelta(hours=method.retry_hours))
         return True
     words = _reasons()[payment.state]
@@ -297,12 +317,17 @@ def _lost(found: Settled, actor: Actor, data: dict[str, Any]) -> bool:
             data=data,
         )  # fmt: skip
     except TransitionNotAllowed as error:
-        followups.open_followup(
-            kind=followups.PAYMENT_LOST, key=f"lost:{payment.pk}", fulfillment_id=found.order.pk,
-            data={"why": str(error), "state": payment.state, "provider": payment.provider},
-        )  # fmt: skip
+        _tell_lost(found, str(error))
         return False
     return True
+
+
+def _tell_lost(found: Settled, why: str) -> None:
+    payment = found.payment
+    followups.open_followup(
+        kind=followups.PAYMENT_LOST, key=f"lost:{payment.pk}", fulfillment_id=found.order.pk,
+        data={"why": why, "state": payment.state, "provider": payment.provider},
+    )  # fmt: skip
 
 
 def _reasons() -> dict[str, str]:
@@ -315,22 +340,27 @@ def _reasons() -> dict[str, str]:
 
 
 def _let_try_again(found: Settled, actor: Actor, data: dict[str, Any], time: timedelta) -> None:
-    """The buyer gets a mail with the link to pay, and so much time."""
-    from .terms import set_terms
+    """The buyer gets a mail with the link to pay, and so much time, once: refusals keep no goods for ever."""
+    from .terms import cancels_at, set_terms
+
+    earlier = found.fulfillment.provider_payments.exclude(pk=found.payment.pk).filter(state__in=LOST).exists()
 
     def effect(steps: Sequence[Step]) -> None:
         for step in steps:
             messages.mail(step, messages.PAYMENT_REFUSED)
-            set_terms(step.subject, cancel_at=step.now + time)
+            agreed = cancels_at(step.subject)
+            if agreed is None or (agreed < step.now + time and not earlier):
+                set_terms(step.subject, cancel_at=step.now + time)
 
     move(found.order, REPORT, actor=actor, reason=found.payment.reason, data=data, effect=effect, held=True)
 
 
 def _hold_came_late(found: Settled) -> None:
-    """A hold for an order that is off: it is given back by itself, nobody owes anything."""
-    from .operations import enqueue_operation
+    """A hold for an order that is off, or paid already: it is given back by itself, nobody owes anything."""
+    from .operations import can, enqueue_operation
 
-    enqueue_operation(
-        found.payment, PaymentOperation.VOID, found.payment.held, Actor.system("payments"),
-        _("The order was cancelled before."),
-    )  # fmt: skip
+    payment, off = found.payment, found.fulfillment.payment_status == "cancelled"
+    if payment.captured or not can(payment, Capability.VOID):
+        return
+    why = _("The order was cancelled before.") if off else _("The order is paid already.")
+    enqueue_operation(payment, PaymentOperation.VOID, payment.held, Actor.system("payments"), why)

@@ -16,7 +16,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import Shipment, StatusChange
 from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, PENDING, RETURNED
 
-from . import ledger, messages, operations, oscar_events, payments, stock
+from . import cancelling, ledger, messages, operations, oscar_events, payments, stock
 from .door import move
 from .shipments import ShipmentBook, split_off
 
@@ -182,9 +182,13 @@ def _paid_at_the_door(step: Step) -> None:
         return
     if step.targets.get("shipping") != "delivered":
         return
+    if payments.APPROVE.action not in step.machines["payment"].transitions:
+        return  # a flow of the shop's own
     step.moves = [*step.moves, payments.APPROVE]
     step.targets["payment"] = "paid"
-    ledger.receive_rest([step], type_name=method.name)
+    had_some = ledger.receive_rest([step], type_name=method.name)
+    if had_some or method.has_clock:
+        payments.end_of_waiting([step])
     oscar_events.record_payments([step], oscar_events.PAID)
 
 
@@ -251,7 +255,24 @@ def return_effect(steps: Sequence[Step]) -> None:
         own = [s for s in moving if s.fulfillment_id == step.subject.pk]
         step.data |= {"shipments": [s.pk for s in own], "restock": step.context["restock"]}
         events.append((step.subject.order, book.quantities(own), ""))
+    _nothing_to_pay([step for step in steps if step.subject.is_payable()])
     oscar_events.record_shipping(oscar_events.RETURNED, events)
+
+
+def _nothing_to_pay(steps: Sequence[Step]) -> None:
+    """Who sent everything back owes nothing: no reminders, no hold. Money that is in stays until it is refunded."""
+    cancels = cancelling.CANCEL_PAYMENT
+    steps = [
+        step for step in steps
+        if cancels.action in step.machines["payment"].transitions
+        and not (step.subject.has_money and ledger.totals(step.subject.pk).net > 0)
+    ]  # fmt: skip
+    for step in steps:
+        step.moves = [*step.moves, cancels]
+        step.targets["payment"] = "cancelled"
+    if steps:
+        payments.end_of_waiting(steps)
+        cancelling.close_payments(steps)
 
 
 def return_order(

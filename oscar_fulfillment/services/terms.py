@@ -6,21 +6,22 @@ Set from the method's policy when the order is placed. Nothing is cancelled befo
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
+from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, TransitionNotAllowed
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, PaymentTerms, StatusChange
+from oscar_fulfillment.models import FollowUp, OrderFulfillment, PaymentMethod, PaymentTerms, StatusChange
 
 from . import followups, messages
 from .door import move
@@ -30,9 +31,12 @@ logger = logging.getLogger("oscar_fulfillment.payments")
 REMIND = Move("terms", "remind", is_record=True)
 EXTEND = Move("terms", "extend_reservation", is_record=True)
 LAST_DAY = Move("terms", "reservation_ends", is_record=True)
+CANNOT_CANCEL = Move("terms", "cannot_cancel", is_record=True)
 
 #: The longest a reservation is extended at once, in days.
 MAX_EXTENSION = 365
+#: So long may a cancellation be late, because a provider cannot be asked, before a person is told.
+STUCK = timedelta(days=1)
 
 
 def terms_for(method: PaymentMethod | None, placed_at: datetime) -> dict[str, Any]:
@@ -43,8 +47,9 @@ def terms_for(method: PaymentMethod | None, placed_at: datetime) -> dict[str, An
     def after(days: int | None) -> datetime | None:
         return placed_at + timedelta(days=days) if days else None
 
-    due, reserved, cancel = after(method.due_days), after(method.reservation_days), after(method.cancel_days)
-    remind = after(method.reminder_days)
+    due, remind = after(method.due_days), after(method.reminder_days)
+    # Customers are told a day, so the whole day is theirs.
+    reserved, cancel = end_of_day(after(method.reservation_days)), end_of_day(after(method.cancel_days))
     if due is not None and remind is None and method.ships_before_payment:
         remind = due + timedelta(days=1)
     if reserved is not None and cancel is None:
@@ -56,8 +61,17 @@ def terms_for(method: PaymentMethod | None, placed_at: datetime) -> dict[str, An
     return {name: at for name, at in found.items() if at}
 
 
+def end_of_day(moment: datetime | None) -> datetime | None:
+    """The last second of the local day of a moment."""
+    if moment is None or timezone.is_naive(moment):
+        return moment and moment.replace(hour=23, minute=59, second=59, microsecond=0)
+    return timezone.localtime(moment).replace(hour=23, minute=59, second=59, microsecond=0)
+
+
 def build_terms(fulfillment: OrderFulfillment) -> PaymentTerms | None:
-    """The terms of a new order, unsaved; None when its method has no clock."""
+    """The terms of a new order, unsaved; None when its method has no clock, or there is nothing to pay."""
+    if fulfillment.payment_status != "awaiting_payment":
+        return None
     found = terms_for(fulfillment.payment_method, fulfillment.placed_at)
     if not found:
         return None
@@ -73,6 +87,17 @@ def set_terms(fulfillment: OrderFulfillment, **moments: datetime | None) -> None
         setattr(terms, name, at)
     terms.set_next()
     terms.save()
+
+
+def start_anew(fulfillment: OrderFulfillment, now: datetime) -> None:
+    """The clock of a restored order, in the caller's transaction: as of one that was placed now."""
+    if moments := terms_for(fulfillment.payment_method, now):
+        set_terms(fulfillment, **moments)
+
+
+def cancels_at(fulfillment: OrderFulfillment) -> datetime | None:
+    """When an unpaid order is cancelled by itself, as agreed up to now."""
+    return PaymentTerms._default_manager.filter(pk=fulfillment.pk).values_list("cancel_at", flat=True).first()
 
 
 def extend_reservation(
@@ -96,7 +121,8 @@ def extend_reservation(
             else:
                 step.data["before"] = terms.reserved_until.isoformat()
                 terms.extensions += 1
-                terms.reserved_until = terms.cancel_at = until
+                terms.reserved_until = until
+                terms.cancel_at = max(until, terms.cancel_at or until)
                 terms.call_at = max(until - timedelta(days=1), step.now)
                 terms.set_next()
                 terms.save()
@@ -110,25 +136,36 @@ def extend_reservation(
     )  # fmt: skip
 
 
-def run_due(limit: int = 200) -> int:
-    """Deal with every moment that has come; how many orders. Each is once, whoever runs it how often."""
+def run_due(limit: int = 200, budget: float | None = None) -> int:
+    """Deal with every moment that has come; how many orders. Each is once, whoever runs it how often.
+
+    ``budget``: seconds after which no other order is begun, as providers are asked on the way.
+    """
+    deadline = time.monotonic() + (settings.DRAIN_BUDGET if budget is None else budget)
     due = PaymentTerms._default_manager.filter(next_at__lte=timezone.now())
     done = 0
     for terms in due.select_related("fulfillment__order", "fulfillment__payment_method").order_by("next_at")[:limit]:
+        if time.monotonic() >= deadline:
+            break
         try:
             _run(terms)
             done += 1
         except FulfillmentError as error:
             logger.warning("the terms of order %s could not be kept: %s", terms.pk, error)
-            _later(terms)
-        except Exception:
+            _later(terms, str(error))
+        except Exception as error:
             logger.exception("the terms of order %s could not be kept", terms.pk)
-            _later(terms)
+            _later(terms, type(error).__name__)
     return done
 
 
-def _later(terms: PaymentTerms) -> None:
-    """Try this one again in a while, and let the others have their turn."""
+def _later(terms: PaymentTerms, why: str) -> None:
+    """Try this one again in a while, and let the others have their turn. What does not end is for a person."""
+    if terms.cancel_at and terms.cancel_at < timezone.now() - STUCK:
+        followups.open_followup(
+            kind=followups.PAYMENT_LOST, key=f"stuck:{terms.pk}:{terms.cancel_at.isoformat()}",
+            fulfillment_id=terms.pk, data={"why": why},
+        )  # fmt: skip
     PaymentTerms._default_manager.filter(pk=terms.pk, next_at=terms.next_at).update(
         next_at=timezone.now() + timedelta(minutes=15)
     )
@@ -136,18 +173,35 @@ def _later(terms: PaymentTerms) -> None:
 
 def _run(terms: PaymentTerms) -> None:
     now, fulfillment = timezone.now(), terms.fulfillment
-    if fulfillment.payment_status != "awaiting_payment":
+    if fulfillment.payment_status != "awaiting_payment" or fulfillment.shipping_status == "returned":
         PaymentTerms._default_manager.filter(pk=terms.pk).update(
             remind_at=None, call_at=None, cancel_at=None, next_at=None
         )
     elif terms.cancel_at and terms.cancel_at <= now:
-        from .unpaid import cancel_unpaid
-
-        cancel_unpaid(order=fulfillment.order)
+        _cancel(terms)
     elif terms.call_at and terms.call_at <= now:
         _moment(terms, "call_at", LAST_DAY, _ask_to_call)
     elif terms.remind_at and terms.remind_at <= now:
         _moment(terms, "remind_at", REMIND, _remind)
+
+
+def _cancel(terms: PaymentTerms) -> None:
+    from .unpaid import cancel_unpaid
+
+    def give_up(step: Step, locked: PaymentTerms) -> None:
+        step.data["why"] = why
+        followups.open_followup(
+            kind=followups.PAYMENT_LOST, key=f"unpaid:{terms.pk}:{at.isoformat()}", fulfillment_id=terms.pk,
+            data={"why": why},
+        )  # fmt: skip
+
+    at = cast(datetime, terms.cancel_at)
+    try:
+        cancel_unpaid(order=terms.fulfillment.order, due=at)
+    except TransitionNotAllowed as error:
+        # Asking again every quarter of an hour changes nothing: a person decides.
+        why = str(error)
+        _moment(terms, "cancel_at", CANNOT_CANCEL, give_up)
 
 
 def _moment(terms: PaymentTerms, column: str, record: Move, act: Any) -> None:
@@ -176,7 +230,11 @@ def _remind(step: Step, terms: PaymentTerms) -> None:
     terms.reminders += 1
     messages.mail(step, messages.PAYMENT_REMINDER, number=terms.reminders)
     step.data["number"] = terms.reminders
-    if terms.due_at is None or terms.due_at > step.now:
+    if terms.due_at is None:
+        return
+    if terms.due_at > step.now:
+        # Reminded before the day; after it, it is dunned like any other.
+        terms.remind_at = terms.due_at + timedelta(days=1) if step.subject.ships_before_payment else None
         return
     if terms.reminders < settings.DUNNING_REMINDERS:
         terms.remind_at = step.now + timedelta(days=settings.DUNNING_DAYS)
@@ -188,9 +246,14 @@ def _remind(step: Step, terms: PaymentTerms) -> None:
 
 
 def _ask_to_call(step: Step, terms: PaymentTerms) -> None:
+    if FollowUp._default_manager.filter(
+        fulfillment=step.subject, kind=followups.RESERVATION_ENDS, closed_at=None
+    ).exists():
+        return
     followups.open_followup(
         kind=followups.RESERVATION_ENDS,
-        key=f"reservation:{step.subject.pk}:{terms.extensions}",
+        # Not the day: a restored order may have the same last day again.
+        key=f"reservation:{step.subject.pk}:{step.subject.version}",
         fulfillment_id=step.subject.pk,
         due_at=terms.reserved_until,
         data={"until": terms.reserved_until.isoformat() if terms.reserved_until else ""},

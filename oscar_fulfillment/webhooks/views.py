@@ -11,7 +11,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, UnreadablePostError
 from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
@@ -38,12 +38,17 @@ class InboundView(View):
     def post(self, request: HttpRequest, family: str, name: str) -> HttpResponse:
         if family not in FAMILIES:
             raise Http404
-        if int(request.headers.get("Content-Length") or 0) > settings.WEBHOOK_MAX_BYTES:
+        length = str(request.headers.get("Content-Length") or "0")
+        if not (length.isascii() and length.isdigit()):
+            return HttpResponse(status=400)
+        if int(length[:20]) > settings.WEBHOOK_MAX_BYTES:
             return HttpResponse(status=413)
         try:
             body = request.body
         except RequestDataTooBig:
             return HttpResponse(status=413)
+        except UnreadablePostError:
+            return HttpResponse(status=400)  # cut on its way: it is sent again
         if len(body) > settings.WEBHOOK_MAX_BYTES:
             return HttpResponse(status=413)
         try:

@@ -3,6 +3,8 @@
 import json
 
 import pytest
+from django.db import connection
+from django.http import HttpRequest, UnreadablePostError
 from django.urls import reverse
 from oscar.core.loading import get_model
 
@@ -11,6 +13,7 @@ from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import PaymentState
 from oscar_fulfillment.models import InboundMessage, OrderFulfillment, PaymentMethod, ProviderPayment
 from oscar_fulfillment.selectors.payment_links import payment_path
+from oscar_fulfillment.services import provider_payments
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.gateways import TOKEN
 from tests.integration.payments import begun, demo, hold_method, open_kinds, statuses
@@ -236,3 +239,81 @@ def test_what_goes_to_the_provider_is_text_and_adds_up(client, switzerland, card
     assert isinstance(request.order_number, str)
     assert sum(item.total for item in request.items) == request.amount
     assert (request.buyer.name, request.buyer.country) == ("Léa Rochat", "CH")
+
+
+def test_a_page_that_waits_asks_a_provider_that_is_down_only_now_and_then(client):
+    order, _payment, provider = begun()
+    ProviderPayment.objects.update(checked_at=None)
+    provider.calls.clear()
+    provider.go_down(9)
+    path = f"{payment_path(order)}state/"
+    for _poll in range(4):
+        assert client.get(path).json() == {"state": "open"}
+    assert provider.calls == ["fetch"]
+
+
+def test_a_buyer_who_is_refused_again_and_again_has_to_wait(client):
+    order, _payment, _provider = begun()
+    for _attempt in range(30):
+        ProviderPayment.objects.filter(fulfillment=order.pk).update(state="refused")
+        client.post(payment_path(order))
+    assert ProviderPayment.objects.count() == provider_payments.MAX_ATTEMPTS
+    response = client.post(payment_path(order), follow=True)
+    assert "Too many attempts" in response.text
+
+
+@pytest.mark.parametrize("length", ["abc", "-1", "9" * 30])
+def test_a_hostile_length_is_no_error_of_ours(client, length):
+    response = client.generic("POST", HOOK, b"{}", headers={"X-Token": TOKEN}, CONTENT_LENGTH=length)
+    assert response.status_code in (200, 400, 413)
+
+
+def test_a_notification_cut_on_its_way_is_refused(client, monkeypatch):
+    def cut(self):
+        raise UnreadablePostError("connection reset")
+
+    monkeypatch.setattr(HttpRequest, "body", property(cut))
+    assert client.post(HOOK, b"{}", content_type="application/json").status_code == 400
+    assert not InboundMessage.objects.exists()
+
+
+def test_a_payment_the_provider_does_not_have_is_nobodys(client):
+    demo()
+    body = b'{"id": "e-404", "payment": "P404"}'
+    client.post(HOOK, body, content_type="application/json", headers={"X-Token": TOKEN})
+    assert dict(inbox.process()) == {"ignored": 1}
+
+
+def test_an_order_that_costs_nothing_leads_to_no_provider(client, switzerland, card):
+    product = to_payment(client, SWITZERLAND)
+    pay(client, payment_method="card")
+    product.stockrecords.update(price=0)
+    answer = place(client)
+    assert answer.url == reverse("checkout:thank-you")
+    assert statuses(Order.objects.get())[0] == "paid"
+    assert gateways.get("demo").calls == []
+
+
+def test_an_order_without_a_method_has_nothing_to_begin(client):
+    order = factories.placed_order()
+    OrderFulfillment.objects.update(payment_method=None)
+    page = client.post(payment_path(order), follow=True)
+    assert "not paid online" in page.text
+
+
+def test_no_provider_is_called_while_the_order_may_still_be_undone(client, switzerland, card, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+    seen = []
+    start = type(gateways.get("demo")).start
+
+    def look(self, request, *, key):
+        seen.append(len(connection.savepoint_ids))
+        return start(self, request, key=key)
+
+    monkeypatch.setattr(type(gateways.get("demo")), "start", look)
+    outside = len(connection.savepoint_ids)
+    answer = buy(client)
+    order = Order.objects.get()
+    assert (answer.url, seen) == (payment_path(order), [])
+    assert client.post(payment_path(order)).url == "https://pay.example/P1"
+    assert seen == [outside]

@@ -48,6 +48,12 @@ def test_the_settings_of_the_tests_pass(settings):
         ({"OUTBOX_BACKOFF": []}, ["E004"]),
         ({"INBOX_BACKOFF": [1, "2"]}, ["E004"]),
         ({"INBOX_BACKOFF": [1, -2]}, ["E004"]),
+        ({"PAYMENT_CHECKS": []}, ["E004"]),
+        ({"PAYMENT_CHECKS": [0]}, ["E004"]),
+        ({"OPERATION_GIVE_UP": 0}, ["E006"]),
+        ({"DUNNING_DAYS": 0}, ["E006"]),
+        ({"DUNNING_REMINDERS": -1}, ["E006"]),
+        ({"WEBHOOK_MAX_BYTES": -5}, ["E006"]),
         ({"WATCHDOG_TIMEOUT": 61}, ["W005"]),
     ],
 )

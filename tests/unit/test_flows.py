@@ -20,47 +20,47 @@ from tests.plugin.flow import FLOW as PLUGIN
 # One row per shipping state, one column per step: x it may start there, . it may not, blank: not in this flow.
 SHIPPING = {
     "BRAZIL": """
-                              release invoice cancel_invoice dispatch deliver return cancel
-        received              x       .       .              .        .       .      x
-        released              x       x       .              .        .       .      x
-        partially_invoiced    x       x       x              x        .       .      x
-        invoiced              x       .       x              x        .       .      x
-        partially_dispatched  x       x       x              x        x       .      .
-        dispatched            .       .       .              .        x       x      .
-        delivered             .       .       .              .        .       x      .
-        returned              .       .       .              .        .       .      .
-        cancelled             .       .       .              .        .       .      .
+                              release invoice cancel_invoice dispatch deliver return cancel restore
+        received              x       .       .              .        .       .      x      .
+        released              x       x       .              .        .       .      x      .
+        partially_invoiced    x       x       x              x        .       .      x      .
+        invoiced              x       .       x              x        .       .      x      .
+        partially_dispatched  x       x       x              x        x       .      .      .
+        dispatched            .       .       .              .        x       x      .      .
+        delivered             .       .       .              .        .       x      .      .
+        returned              .       .       .              .        .       .      .      .
+        cancelled             .       .       .              .        .       .      .      x
     """,
     "STANDARD": """
-                              release dispatch deliver return cancel
-        received              x       .        .       .      x
-        released              x       x        .       .      x
-        partially_dispatched  x       x        x       .      .
-        dispatched            .       .        x       x      .
-        delivered             .       .        .       x      .
-        returned              .       .        .       .      .
-        cancelled             .       .        .       .      .
-    """,
-    "PLUGIN": """
-                              release dispatch deliver return cancel pack
+                              release dispatch deliver return cancel restore
         received              x       .        .       .      x      .
-        released              x       .        .       .      x      x
-        packed                .       x        .       .      .      .
+        released              x       x        .       .      x      .
         partially_dispatched  x       x        x       .      .      .
         dispatched            .       .        x       x      .      .
         delivered             .       .        .       x      .      .
         returned              .       .        .       .      .      .
-        cancelled             .       .        .       .      .      .
+        cancelled             .       .        .       .      .      x
+    """,
+    "PLUGIN": """
+                              release dispatch deliver return cancel pack restore
+        received              x       .        .       .      x      .      .
+        released              x       .        .       .      x      x      .
+        packed                .       x        .       .      .      .      .
+        partially_dispatched  x       x        x       .      .      .      .
+        dispatched            .       .        x       x      .      .      .
+        delivered             .       .        .       x      .      .      .
+        returned              .       .        .       .      .      .      .
+        cancelled             .       .        .       .      .      .      x
     """,
 }
 PAYMENT = """
-                          authorize_payment approve_payment refund_payment cancel_payment
-    awaiting_payment      x                 x               .              x
-    authorized            .                 x               .              x
-    paid                  .                 .               x              .
-    partially_refunded    .                 .               x              .
-    refunded              .                 .               .              .
-    cancelled             .                 .               .              .
+                          authorize_payment approve_payment capture_payment refund_payment reopen_payment cancel_payment
+    awaiting_payment      x                 x               .               .              .              x
+    authorized            .                 x               x               .              .              x
+    paid                  .                 .               .               x              .              .
+    partially_refunded    .                 .               .               x              .              .
+    refunded              .                 .               .               .              .              .
+    cancelled             .                 .               .               .              x              .
 """
 
 
@@ -87,7 +87,7 @@ def situation(**columns):
                                           SimpleNamespace(status="dispatched", invoice_id=None)])  # fmt: skip
     usual = {
         "pk": 1, "number": "1", "hold_count": 0, "payment_status": "paid", "shipping_status": "received",
-        "has_backorder": True, "payment_method": None, "flow_definition": BRAZIL,
+        "has_backorder": True, "payment_method": None, "flow_definition": BRAZIL, "ships_before_payment": False,
         "shipments": SimpleNamespace(all=lambda: shipments),
     }  # fmt: skip
     subject = SimpleNamespace(**usual | columns)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 
 from oscar_fulfillment.documents.renderer import DocumentError
 
@@ -39,3 +40,51 @@ def creditor_reference(number: str) -> str:
         raise DocumentError("a creditor reference is made of 1 to 21 digits and capital letters")
     value = int("".join(str(int(sign, 36)) for sign in f"{number}RF00"))
     return f"RF{98 - value % 97:02d}{number}"
+
+
+@dataclass(frozen=True)
+class Hint:
+    """Which order a reference speaks of: by its number, or by its serial."""
+
+    number: str = ""
+    serial: int = 0
+
+
+def read_reference(text: str) -> Hint | None:
+    """The order that a reference was made of; None for one that is not of ours, or mistyped. Spaces do not matter."""
+    text = _compact(text)
+    if is_qr_reference(text):
+        return _hint(text[:-1], "9") if text[0] == "9" else Hint(number=text[:-1].lstrip("0"))
+    if is_creditor_reference(text):
+        return _hint(text[4:], "0")
+    return None
+
+
+def is_qr_reference(text: str) -> bool:
+    """27 digits, the last of which checks the others."""
+    return bool(re.fullmatch("(?!0{26})[0-9]{27}", text)) and qr_reference(text[:-1]) == text
+
+
+def is_creditor_reference(text: str) -> bool:
+    """``RF``, two check digits, and 1 to 21 digits and capital letters."""
+    return bool(re.fullmatch("RF[0-9]{2}[0-9A-Z]{1,21}", text)) and creditor_reference(text[4:]) == text
+
+
+def references_in(text: str) -> list[str]:
+    """References that a payer copied into free text, with or without the spaces they are printed with."""
+    found = re.findall(r"\b(?:[0-9]\s?){26}[0-9]\b", text)
+    found += re.findall(r"\bRF[0-9]{2}(?:\s?[0-9A-Z]{4})*(?:\s?[0-9A-Z]{1,4})?\b", text)
+    return [one for one in map(_compact, found) if is_qr_reference(one) or is_creditor_reference(one)]
+
+
+def _compact(text: str) -> str:
+    return "".join(text.split()).upper()
+
+
+def _hint(body: str, sign: str) -> Hint | None:
+    """``body`` is a number, or a serial behind ``sign``: one that no primary key can be is none."""
+    if not body.startswith(sign):
+        return Hint(number=body)
+    digits = body[1:]
+    serial = int(digits) if digits.isdecimal() else 0
+    return Hint(serial=serial) if 0 < serial < 10**18 else None
