@@ -90,10 +90,13 @@ def put_into_basket(tab, store, product, quantity=1):
         with tab.expect_navigation():
             tab.select_option("#store_choice", store)
     tab.click(f"article:has-text('{product}') a >> nth=0")
-    if quantity != 1:
-        tab.fill("form[action*='basket/add'] [name=quantity]", str(quantity))
     tab.click("form[action*='basket/add'] [type=submit] >> nth=0")
     tab.wait_for_load_state()
+    if quantity != 1:
+        tab.goto("/basket/")
+        tab.fill("#id_form-0-quantity", str(quantity))
+        with tab.expect_navigation():
+            tab.click(".checkout-quantity [type=submit]")
 
 
 def give_address(tab, email="", **address):
@@ -170,6 +173,14 @@ def act(tab, action, fields=None, *, submit="[data-submit]"):
     with tab.expect_navigation():
         panel.locator(submit).first.click()
     tab.wait_for_load_state()
+    refused = tab.locator("[data-step-panel]")
+    assert not refused.count(), refused.inner_text()
+
+
+def send_and_deliver(tab):
+    """The goods leave, the customer gets a mail, and the goods arrive."""
+    act(tab, "dispatch", {"Yes": True})
+    step(tab, "deliver")
 
 
 def fill_in(tab, action, fields=None):
