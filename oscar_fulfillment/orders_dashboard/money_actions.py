@@ -71,11 +71,16 @@ def is_offered(money: OrderMoney, action: str) -> bool:
     return bool(_OFFERED[action](money))
 
 
+def _label(money: OrderMoney, name: str, label: Any) -> Any:
+    """Before the buyer has paid there is no money to give back: the payment is closed."""
+    return label if name != "void_payment" or money.held else gettext_lazy("Close the open payment")
+
+
 def money_actions(money: OrderMoney, user: Any) -> list[MoneyAction]:
     """The buttons of the payment card, for this user."""
     number = money.order.number
     return [
-        MoneyAction(name, label, action_url(number, name), danger=name == "void_payment")
+        MoneyAction(name, _label(money, name, label), action_url(number, name), danger=name == "void_payment")
         for name, label in MONEY_ACTIONS.items()
         if user_may(user, name) and is_offered(money, name)
     ]

@@ -175,13 +175,20 @@ class VoidForm(PaymentForm):
     def candidates(self) -> Sequence[ProviderPayment]:
         return self.page.money.voidable
 
+    def prepare(self) -> None:
+        super().prepare()
+        if not self.page.money.held:
+            self.label, self.submit_label = _("Close the open payment"), _("Yes, close it")
+            self.fields["reason"].label = _("Why is it closed?")
+
     def refusals(self) -> list[Reason]:
         if self.candidates():
             return []
         return [Reason("no_hold", _("No provider holds money for this order that it could give back."))]
 
     def consequences(self) -> list[Any]:
-        found = [_("A held sum is free again on the buyer's card; a payment not made yet is closed.")]
+        held = self.page.money.held
+        found = [_("A held sum is free again on the buyer's card.") if held else _("Nobody can pay it any more.")]
         if self.page.money.is_waiting:
             found.append(_("The order is cancelled with it, unless another payment is under way or was made."))
         return found

@@ -314,7 +314,8 @@ def _lost(found: Settled, actor: Actor, data: dict[str, Any]) -> bool:
     try:
         cancel_order(
             order=found.order, actor=actor, reason=f"{words} {payment.reason if refused else ''}".strip(),
-            data=data,
+            # What a risk check found is the shop's business; that the time is over is the buyer's.
+            tell_reason=not refused, data=data,
         )  # fmt: skip
     except TransitionNotAllowed as error:
         _tell_lost(found, str(error))

@@ -1,7 +1,11 @@
+from urllib.parse import urlencode
+
+from django.conf import settings
 from django.contrib import messages
 from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse, HttpResponseBadRequest
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
 from django.views.decorators.clickjacking import xframe_options_sameorigin
@@ -11,7 +15,9 @@ from django.views.generic import View
 from sandbox import mail
 from sandbox.demo.users import LOGINS, PASSWORD
 
+from . import clock
 from .baskets import move_basket
+from .clock import ClockForm
 from .stores import SESSION_KEY, STORES
 
 # A caught mail is somebody else's HTML: no scripts, no forms, nothing loaded from anywhere, whatever the browser.
@@ -22,7 +28,9 @@ MAIL_POLICY = (
 
 def start(request):
     """What to try, and the logins."""
-    return render(request, "sandbox/start.html", {"logins": LOGINS, "password": PASSWORD})
+    return render(
+        request, "sandbox/start.html", {"logins": LOGINS, "password": PASSWORD, "vendors": settings.SIMULATORS_URL}
+    )
 
 
 @require_POST
@@ -39,11 +47,33 @@ def choose_store(request):
     return redirect(target)
 
 
+class Clock(View):
+    """Let time pass for one order, so that reminders, reservations and holds can be tried within a minute."""
+
+    def get(self, request):
+        return self.show(request, ClockForm(initial={"number": request.GET.get("order", "")}))
+
+    def post(self, request):
+        form = ClockForm(request.POST)
+        if not form.is_valid():
+            return self.show(request, form, status=422)
+        clock.let_time_pass(form.cleaned_data["number"], form.delta)
+        messages.success(request, _("The time has passed, and what was due was done."))
+        return redirect(f"{reverse('sandbox:time')}?{urlencode({'order': form.cleaned_data['number'].number})}")
+
+    @staticmethod
+    def show(request, form, status=200):
+        context = {"form": form, "vendors": settings.SIMULATORS_URL}
+        return render(request, "sandbox/time.html", context, status=status)
+
+
 class MailList(View):
     def get(self, request):
-        page = Paginator(mail.names(), 40).get_page(request.GET.get("page"))
+        wanted = request.GET.get("q", "").strip()
+        names = [name for name in mail.names() if not wanted or mail.speaks_of(name, wanted)]
+        page = Paginator(names, 40).get_page(request.GET.get("page"))
         mails = [found for name in page.object_list if (found := mail.read(name))]
-        return render(request, "sandbox/mails.html", {"page_obj": page, "mails": mails})
+        return render(request, "sandbox/mails.html", {"page_obj": page, "mails": mails, "wanted": wanted})
 
     def post(self, request):
         mail.forget_all()

@@ -7,7 +7,8 @@
         def create(self, request): return self.json({...})
 
 Accidents (:meth:`Simulator.fail_next`) happen to API calls, before or after the vendor has done its work; that is how
-lost answers, restarts and slow days are tried. Pages for people (``/``, ``/pay/...``, ``/decide``) have no accidents.
+lost answers, restarts and slow days are tried; a whole vendor is down or slow by its ``mood``. Pages for people
+(``/``, ``/pay/...``, ``/control``) have no accidents.
 """
 
 from __future__ import annotations
@@ -35,6 +36,8 @@ logger = logging.getLogger("sandbox.simulators")
 
 #: What can go wrong with a call. "before": the vendor did nothing; "after": it did, and the answer is lost.
 ACCIDENTS = ("cut_before", "cut_after", "error_before", "error_after", "garbage", "slow", "busy")
+#: How a vendor is until further notice, and the accident that each of its calls has then.
+MOODS = {"well": "", "slow": "slow", "down": "cut_before"}
 
 
 def route(method: str, path: str, *, person: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -89,6 +92,8 @@ class Simulator:
         self.calls: list[tuple[str, str, dict[str, str], bytes]] = []
         #: Notifications that are held back, for "out of order" and "late".
         self.held: list[Notification] = []
+        #: A key of :data:`MOODS`.
+        self.mood = "well"
         self._accidents: deque[tuple[str, str]] = deque()
         rules = []
         for attribute in dir(type(self)):
@@ -105,12 +110,20 @@ class Simulator:
                 raise ValueError(kind)
             self._accidents.append((kind, path))
 
+    @property
+    def accidents(self) -> list[str]:
+        """The accidents that are still to happen, the next one first."""
+        return [kind for kind, _path in self._accidents]
+
+    def forget_accidents(self) -> None:
+        self._accidents.clear()
+
     def _accident(self, call: str) -> str:
         for found in self._accidents:
             if found[1] in call:
                 self._accidents.remove(found)
                 return found[0]
-        return ""
+        return MOODS[self.mood]
 
     # Requests
 

@@ -6,12 +6,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from markupsafe import Markup, escape
+from markupsafe import Markup
 from werkzeug.exceptions import BadRequest, NotFound
 from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
-from .base import Simulator, route
+from .base import route
+from .control import Controlled, root
 
 #: Everything a person can let happen; a provider offers those that exist there.
 DECISIONS = {
@@ -44,7 +45,7 @@ class Shown:
     return_url: str = ""
 
 
-class PaymentSimulator(Simulator):
+class PaymentSimulator(Controlled):
     """Subclasses give :meth:`shown` and :meth:`decide`; the pages are here."""
 
     #: Decisions this provider knows.
@@ -64,7 +65,7 @@ class PaymentSimulator(Simulator):
             Markup(
                 '<tr><td><a href="{root}pay/{id}">{title}</a></td><td>{amount}</td><td>{method}</td><td>{state}</td></tr>'
             ).format(
-                root=_root(request), id=row.id, title=row.title, amount=row.amount, method=row.method, state=row.state
+                root=root(request), id=row.id, title=row.title, amount=row.amount, method=row.method, state=row.state
             )
             for row in self.shown()
         )
@@ -73,12 +74,12 @@ class PaymentSimulator(Simulator):
             held = Markup(
                 '<form method="post" action="{root}held"><button>Send the {count} held notifications, newest first'
                 "</button></form>"
-            ).format(root=_root(request), count=len(self.held))
+            ).format(root=root(request), count=len(self.held))
         table = Markup(
             "<table><thead><tr><th>Payment</th><th>Sum</th><th>Method</th><th>State</th></tr></thead><tbody>{rows}</tbody></table>"
         ).format(rows=rows)
         empty = Markup("<p>No payments yet. They appear here when somebody pays in the shop.</p>")
-        return self.html(self.title, held + (table if rows else empty))
+        return self.html(self.title, self.health(request) + held + (table if rows else empty))
 
     @route("GET", "/pay/<payment_id>", person=True)
     def pay_page(self, request: Request, payment_id: str) -> Response:
@@ -107,6 +108,7 @@ class PaymentSimulator(Simulator):
         )
         if shown.return_url:
             body += Markup('<p><a href="{url}">Back to the shop</a></p>').format(url=shown.return_url)
+        body += Markup('<p><a href="{root}">All payments</a></p>').format(root=root(request))
         return self.html(self.title, body)
 
     @route("POST", "/pay/<payment_id>", person=True)
@@ -116,12 +118,12 @@ class PaymentSimulator(Simulator):
             raise BadRequest("no such decision")
         before = self._one(payment_id)
         self.decide(payment_id, decision, notify)
-        return redirect(before.return_url or _root(request), 303)
+        return redirect(before.return_url or root(request), 303)
 
     @route("POST", "/held", person=True)
     def send_held(self, request: Request) -> Response:
         self.tell_held()
-        return redirect(_root(request), 303)
+        return redirect(root(request), 303)
 
     def _one(self, payment_id: str) -> Shown:
         found = next((row for row in self.shown() if row.id == payment_id), None)
@@ -129,31 +131,7 @@ class PaymentSimulator(Simulator):
             raise NotFound("no such payment")
         return found
 
-    def html(self, title: str, body: Markup, status: int = 200) -> Response:
-        """A page of the simulator; everything from outside is escaped."""
-        page = Markup(
-            '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
-            "<title>{title}</title><style>{style}</style><main><h1>{title}</h1>"
-            '<p class="note">A simulation on this machine. No money moves.</p>{body}</main></html>'
-        ).format(title=title, style=Markup(_STYLE), body=body)
-        return Response(str(page), status, mimetype="text/html")
-
-
-def _root(request: Request) -> str:
-    return str(escape(request.root_path.rstrip("/"))) + "/"
-
 
 def reference_of(document: Mapping[str, Any], *names: str) -> str:
     """The first of these fields that says something."""
     return next((str(document[name]) for name in names if document.get(name)), "")
-
-
-_STYLE = """
-body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#eef1f4;color:#1d2733}
-main{max-width:46rem;margin:2rem auto;padding:1.5rem 2rem;background:#fff;border-radius:10px;box-shadow:0 1px 4px #0002}
-h1{font-size:1.4rem;margin:0}.note{color:#566;margin:.2rem 0 1.4rem}.sum{font-size:2rem;margin:0}
-table{width:100%;border-collapse:collapse}th,td{text-align:left;padding:.45rem .6rem;border-bottom:1px solid #dde3e8}
-button,select{font:inherit;padding:.5rem .9rem;border:1px solid #8896a4;border-radius:6px;background:#fff}
-.buttons{display:flex;flex-wrap:wrap;gap:.6rem;margin-top:1.2rem}button.approve{background:#14653a;color:#fff;border-color:#14653a}
-button:focus,select:focus,a:focus{outline:3px solid #2f6fde;outline-offset:2px}
-"""

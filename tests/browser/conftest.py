@@ -131,3 +131,38 @@ def check_page(page, name, widths=WIDTHS, ignore=()):
             found.append(f"{name} at {width}: the page scrolls sideways by {too_wide} px")
     page.set_viewport_size({"width": 1280, "height": 900})
     assert not found, "\n".join(found)
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory):
+    """The address of a sandbox that runs for this module's tests, and its log."""
+    from .sandbox_shop import running_sandbox
+
+    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as found:
+        yield found
+
+
+@pytest.fixture
+def person(browser, shop):
+    """Somebody at a machine of their own: ``tab = person("clerk@example.com")``."""
+    base, _log = shop
+    contexts, failures = [], []
+
+    def arrive(login=None, **options):
+        context = browser.new_context(base_url=base, viewport={"width": 1280, "height": 900}, **options)
+        context.set_default_timeout(30_000)
+        contexts.append(context)
+        tab = context.new_page()
+        failures.append(watch(tab))
+        if login:
+            tab.goto("/dashboard/login/")
+            tab.fill("[name=username]", login)
+            tab.fill("[name=password]", "sandbox")
+            tab.click("[type=submit]")
+            tab.wait_for_url(lambda url: "login" not in url)
+        return tab
+
+    yield arrive
+    for context in contexts:
+        context.close()
+    assert not [line for found in failures for line in found]
