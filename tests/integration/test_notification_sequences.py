@@ -29,7 +29,7 @@ from oscar_fulfillment.models import (
     ProviderPayment,
     StatusChange,
 )
-from oscar_fulfillment.services import cancelling, operations, unpaid
+from oscar_fulfillment.services import cancelling, operation_runs, operations, unpaid
 from oscar_fulfillment.services.payment_status import resolve
 from oscar_fulfillment.services.settling import settle
 from oscar_fulfillment.test import factories
@@ -155,7 +155,7 @@ class Story:
     def work(self):
         for operation in PaymentOperation.objects.filter(status="requested"):
             try:
-                operations.run_operation(operation.pk)
+                operation_runs.run_operation(operation.pk)
             except FulfillmentError:
                 PaymentOperation.objects.update(claimed_until=None)
 

@@ -28,6 +28,7 @@ from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.services import (
     cancelling,
     hold_clock,
+    operation_runs,
     operations,
     payments,
     provider_payments,
@@ -119,13 +120,13 @@ def test_a_hold_for_an_order_that_is_paid_already_is_given_back():
     provider.pay(again.reference)
     refresh(again)
     operations.request_capture(order=order, payment=again.pk, actor=TEAM)
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     assert statuses(order)[0] == "paid"
     provider.pay(payment.reference)
     refresh(payment)
     operation = PaymentOperation.objects.get(payment=payment)
     assert (operation.kind, operation.amount) == ("void", TWENTY)
-    operations.run_operation(operation.pk)
+    operation_runs.run_operation(operation.pk)
     assert provider.payments[payment.external_id].state == PaymentState.CANCELLED
     assert statuses(order) == ("paid", "received")
 
@@ -177,7 +178,7 @@ def test_a_flow_without_holds_and_refunds_loses_no_money(plain_flow):
     assert statuses(order)[0] == "awaiting_payment"
     assert money(order) == (TWENTY, 0, 0)
     operations.request_capture(order=order, payment=payment.pk, actor=TEAM)
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     assert statuses(order)[0] == "paid"
     provider.change(payment.reference, refunded=FIVE)
     refresh(payment)
@@ -265,9 +266,9 @@ def test_a_charge_that_was_asked_for_is_dropped_when_the_order_is_cancelled_befo
     operations.request_capture(order=order, payment=payment.pk, actor=TEAM)
     cancelling.cancel_order(order=order, actor=operator(), reason="customer called", override=True)
     capture = PaymentOperation.objects.get(kind="capture")
-    assert operations.run_operation(capture.pk).status == "refused"
+    assert operation_runs.run_operation(capture.pk).status == "refused"
     void = PaymentOperation.objects.get(kind="void")
-    operations.run_operation(void.pk)
+    operation_runs.run_operation(void.pk)
     assert [effect[0] for effect in provider.effects] == ["start", "void"]
     assert ProviderPayment.objects.get().state == "cancelled"
     assert open_kinds(order) == []
@@ -278,7 +279,7 @@ def test_money_the_shop_did_not_know_of_is_seen_when_the_payment_is_to_be_closed
     order, payment, provider = begun()
     provider.pay(payment.reference)
     cancelling.cancel_order(order=order, actor=operator(), reason="customer called", override=True)
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     assert money(order) == (TWENTY, TWENTY, 0)
     assert problem(order) == "late_money"
     assert "late_money" in open_kinds(order)
@@ -300,7 +301,7 @@ def test_an_approval_over_the_providers_head_closes_what_is_open_there():
     payments.approve_payment(order=order, actor=operator(), reason="paid at the counter", override=True)
     operation = PaymentOperation.objects.get()
     assert operation.kind == "void"
-    operations.run_operation(operation.pk)
+    operation_runs.run_operation(operation.pk)
     assert provider.payments[payment.external_id].state == PaymentState.CANCELLED
     assert statuses(order) == ("paid", "received")
 
@@ -362,7 +363,7 @@ def test_refunds_of_an_order_paid_from_two_sides():
     receipts.note_refund(order=order, actor=TEAM, amount=FIVE, reason="damaged")
     assert statuses(order)[0] == "partially_refunded"
     operations.request_refund(order=order, payment=payment.pk, actor=TEAM, amount=FIFTEEN, reason="returned")
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     assert statuses(order)[0] == "refunded"
     assert money(order) == (TWENTY, TWENTY, TWENTY)
 
@@ -391,9 +392,9 @@ def test_a_refund_the_provider_still_works_on_is_not_asked_for_after_the_keys_li
     operations.request_refund(order=order, payment=payment.pk, actor=TEAM, amount=FIVE, reason="damaged")
     operation = PaymentOperation.objects.get()
     with pytest.raises(AdapterUnavailable):
-        operations.run_operation(operation.pk)
+        operation_runs.run_operation(operation.pk)
     PaymentOperation.objects.update(requested_at=timezone.now() - timedelta(hours=30))
-    assert operations.run_operation(operation.pk).status == "unknown"
+    assert operation_runs.run_operation(operation.pk).status == "unknown"
     assert [effect[0] for effect in provider.effects].count("refund") == 1
     assert open_kinds(order) == ["operation_failed"]
 
@@ -692,7 +693,7 @@ def test_an_order_is_not_restored_while_its_hold_is_being_given_back():
     cancelling.cancel_order(order=order, actor=operator(), reason="a mistake", override=True)
     with pytest.raises(TransitionNotAllowed, match="answer is pending"):
         restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
     assert statuses(order) == ("awaiting_payment", "received")
 
@@ -744,14 +745,14 @@ def test_a_payment_begun_while_the_order_is_cancelled_is_closed(monkeypatch):
 
     def cancel_meanwhile(request, *, key):
         cancelling.cancel_order(order=order, actor=operator(), reason="customer called", override=True)
-        operations.run_operation(PaymentOperation.objects.get().pk)  # nothing is there to be closed yet
+        operation_runs.run_operation(PaymentOperation.objects.get().pk)  # nothing is there to be closed yet
         return start(request, key=key)
 
     monkeypatch.setattr(provider, "start", cancel_meanwhile)
     with pytest.raises(provider_payments.PaymentImpossible):
         provider_payments.begin_payment(order=order, actor=TEAM, return_url="https://shop.example/")
     operation = PaymentOperation.objects.get(status="requested")
-    operations.run_operation(operation.pk)
+    operation_runs.run_operation(operation.pk)
     assert [payment.state for payment in provider.payments.values()] == ["cancelled"]
 
 

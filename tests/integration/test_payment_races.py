@@ -39,6 +39,7 @@ from oscar_fulfillment.services import (
     door,
     followups,
     late_money,
+    operation_runs,
     operations,
     payments,
     placing,
@@ -166,7 +167,7 @@ def run(pk):
     """A worker's tries until it has an answer, as the outbox makes them."""
     for _try in range(200):
         try:
-            return operations.run_operation(pk)
+            return operation_runs.run_operation(pk)
         except AdapterUnavailable:
             time.sleep(0.003)
     raise AssertionError("no answer")
@@ -239,7 +240,7 @@ def test_an_operation_run_by_four_workers_is_done_once(race, provider, records, 
         else:
             operations.request_refund(**asked, reason="No", amount=Decimal("4.00"))
         operation = PaymentOperation.objects.get(payment=payment)
-        outcomes = race(*[lambda operation=operation: operations.run_operation(operation.pk)] * 4)
+        outcomes = race(*[lambda operation=operation: operation_runs.run_operation(operation.pk)] * 4)
         assert {kind for kind, _result in outcomes} <= {DONE, "AdapterUnavailable"}
         assert len(effects(provider, kind, payment)) == 1
         operation.refresh_from_db()
