@@ -147,8 +147,9 @@ class FakeGateway(Gateway):
                 if self.payments[payment.external_id].captured:
                     raise AdapterRejected("paid already", status=400)
                 self.keys[key] = payment.external_id
-                self.change(payment.external_id, state=PaymentState.CANCELLED, authorized=Decimal(0))
-                self.effects.append(("void", payment.external_id, Decimal(0)))
+                if self.payments[payment.external_id].state != PaymentState.CANCELLED:
+                    self.change(payment.external_id, state=PaymentState.CANCELLED, authorized=Decimal(0))
+                    self.effects.append(("void", payment.external_id, Decimal(0)))
             return self._answer(payment.external_id)
 
     def refund(
