@@ -62,7 +62,7 @@ _WHY: dict[str, Any] = {
     followups.OVERPAID: gettext_lazy("%(received)s came in for %(expected)s: %(difference)s is too much."),
     followups.UNDERPAID: gettext_lazy("%(received)s of %(expected)s came in: %(difference)s is missing."),
     followups.HOLD_ENDS: gettext_lazy("%(provider)s holds %(amount)s. Charge it, or it goes back to the buyer."),
-    followups.RESERVATION_ENDS: gettext_lazy("Reserved until %(until)s. Agree a date, or the order is cancelled."),
+    followups.RESERVATION_ENDS: gettext_lazy("Agree a date, or the order is cancelled. Reserved until: %(until)s"),
     followups.UNKNOWN_PAYMENT: gettext_lazy("%(provider)s has a payment of %(amount)s that is for no order of ours."),
     followups.OPERATION_FAILED: gettext_lazy("%(what)s of %(amount)s at %(provider)s: %(error)s"),
     followups.CHARGE_BACK: gettext_lazy("%(amount)s of %(provider)s went back to the buyer without us."),
