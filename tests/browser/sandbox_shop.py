@@ -95,7 +95,7 @@ def put_into_basket(tab, store, product, quantity=1):
     if quantity != 1:
         tab.goto("/basket/")
         tab.fill("#id_form-0-quantity", str(quantity))
-        with tab.expect_navigation():
+        with tab.expect_response(lambda answer: answer.request.method == "POST"):
             tab.click(".checkout-quantity [type=submit]")
 
 
