@@ -46,6 +46,8 @@ class ProviderPayment(models.Model):
     hold_expires_at = models.DateTimeField(_("Held until"), null=True, blank=True)
     source = models.ForeignKey("payment.Source", null=True, on_delete=models.SET_NULL, related_name="+")
     created_at = models.DateTimeField(_("Begun"))
+    # One click at a time asks the provider to begin; empty, or past: nobody does.
+    starting_until = models.DateTimeField(null=True, blank=True)
     checked_at = models.DateTimeField(_("Last asked"), null=True, blank=True)
     # When the provider is asked by ourselves, because it should have answered; empty: it is settled.
     next_check_at = models.DateTimeField(null=True, blank=True)

@@ -35,13 +35,14 @@ def edit_steps(page: OrderPage, user: Any) -> list[PageStep]:
         return [_step(page, "edit_order", _("Edit the order"), "order-edit", no_permission())]
     refused = edit_rules.refusal(page.fulfillment)
     label = _("Edit the order")
-    if refused is None and drafts.open_draft(page.order, user) is not None:
+    mine, applied = drafts.drafts_of(page.order, user) if refused is None else (None, None)
+    if mine is not None:
         label = _("Go on editing the order")
     found = [_step(page, "edit_order", label, "order-edit", refused)]
-    if refused is None and (draft := drafts.last_applied(page.order.pk)) is not None:
+    if applied is not None:
         found.append(
             _step(page, "revert_edit", _("Take the last edit back"), "order-edit-revert",
-                  revert_refusal(page.fulfillment, draft))
+                  revert_refusal(page.fulfillment, applied))
         )  # fmt: skip
     return found
 

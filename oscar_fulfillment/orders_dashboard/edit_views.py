@@ -118,7 +118,8 @@ class EditView(_EditBase):
             return self.refused(order, actor, typed, reasons=error.reasons)
         except FulfillmentError as error:
             return self.refused(order, actor, typed, error=str(error))
-        return self.message(page_words.done(change))
+        messages.success(self.request, page_words.done(change))
+        return self.back()
 
     def refused(
         self, order: Any, actor: Actor, typed: Typed, *, status: int = 409, errors: Mapping[str, Any] | None = None,

@@ -70,6 +70,9 @@ _WHY: dict[str, Any] = {
     followups.PAYMENT_LOST: gettext_lazy("%(provider)s: %(state)s. The order stays: %(why)s"),
 }
 _MISMATCH = gettext_lazy("%(provider)s says %(amount)s where %(expected)s was asked: %(what)s does not match.")
+_STUCK = gettext_lazy("The money of %(provider)s is booked, but the order could not follow: %(why)s")
+_SHORT_HOLD = gettext_lazy("%(provider)s holds %(received)s of %(expected)s: %(difference)s is missing.")
+_NOT_CANCELLED = gettext_lazy("Its time to be paid is over, and the order stays: %(why)s")
 _ODD_STATE = gettext_lazy("%(provider)s says “%(state)s”, and we do not know what that means.")
 
 
@@ -78,7 +81,11 @@ def why(followup: FollowUp) -> str:
     facts = _Facts(followup.data)
     sentence = _WHY.get(followup.kind)
     if followup.kind == followups.MISMATCH:
-        sentence = _ODD_STATE if facts.data.get("what") == "state" else _MISMATCH
+        sentence = {"state": _ODD_STATE, "step": _STUCK}.get(str(facts.data.get("what")), _MISMATCH)
+    elif followup.kind == followups.UNDERPAID and facts.data.get("state") == "authorized":
+        sentence = _SHORT_HOLD
+    elif followup.kind == followups.PAYMENT_LOST and not facts.data.get("provider"):
+        sentence = _NOT_CANCELLED
     return str(sentence) % facts if sentence else ""  # type: ignore[operator]
 
 

@@ -17,7 +17,7 @@ from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.gateways.base import Capability
 from oscar_fulfillment.models import PaymentOperation, ProviderPayment, StatusChange
 from oscar_fulfillment.selectors.order_money import can
-from oscar_fulfillment.services import operations, receipts
+from oscar_fulfillment.services import operation_runs, operations, receipts
 
 from .money_words import money, payment_name
 from .page_forms import StepForm, form, reason_field
@@ -67,7 +67,7 @@ def ask_now(change: StatusChange) -> list[tuple[int, str]]:
     """
     amount = money(change.data.get("amount", 0), change.data.get("currency", ""))
     try:
-        operation = operations.run_operation(change.data["operation"])
+        operation = operation_runs.run_operation(change.data["operation"])
     except AdapterUnavailable as error:
         logger.info("operation %s: %s", change.data["operation"], error)
     except Exception:
@@ -167,7 +167,7 @@ class CaptureForm(PaymentForm):
 class VoidForm(PaymentForm):
     """Give a hold back, or close what nobody has paid."""
 
-    submit_label = gettext_lazy("Yes, give it back")
+    submit_label: Any = gettext_lazy("Yes, give it back")
     danger = True
 
     reason = reason_field(gettext_lazy("Why is it given back?"), required=True)

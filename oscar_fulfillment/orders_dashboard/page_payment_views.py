@@ -13,7 +13,7 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.exceptions import AdapterRejected, FulfillmentError
 from oscar_fulfillment.models import PaymentOperation, ProviderPayment
-from oscar_fulfillment.services import operations, provider_payments
+from oscar_fulfillment.services import operation_runs, provider_payments
 
 from .money_words import money, payment_name, provider_name, state_label
 from .page_forms_payment import outcome
@@ -54,7 +54,7 @@ def ask(payment: ProviderPayment) -> tuple[int, str]:
     pending = payment.operations.filter(status=PaymentOperation.REQUESTED).first()
     try:
         if pending is not None:
-            return outcome(operations.run_operation(pending.pk), money(pending.amount, payment.currency))
+            return outcome(operation_runs.run_operation(pending.pk), money(pending.amount, payment.currency))
         payment = provider_payments.refresh_payment(payment=payment)
     except AdapterRejected as error:
         said = _("%(provider)s does not answer this: %(words)s")

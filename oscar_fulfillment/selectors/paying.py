@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
 from typing import Any
 
+from django.db.models import Sum
 from django.utils.translation import gettext_lazy as _
 
 from oscar_fulfillment.models import ProviderPayment
@@ -31,6 +33,8 @@ class Paying:
     #: (key, label, text, is a link)
     instructions: list[tuple[str, Any, str, bool]] = field(default_factory=list)
     was_refused: bool = False
+    #: What is to be paid: the rest, where some of it came in already.
+    amount: Decimal = Decimal(0)
 
     @property
     def can_pay(self) -> bool:
@@ -38,7 +42,15 @@ class Paying:
 
 
 def paying(order: Any) -> Paying:
-    """For an order with its fulfillment row and payment method; at most one more query."""
+    """For an order with its fulfillment row and payment method; at most one more query, two where some is paid."""
+    found = _paying(order)
+    if not found.can_pay or not order.fulfillment.has_money:
+        return replace(found, amount=order.total_incl_tax)
+    sums = order.sources.aggregate(came=Sum("amount_debited"), went=Sum("amount_refunded"))
+    return replace(found, amount=order.total_incl_tax - (sums["came"] or 0) + (sums["went"] or 0))
+
+
+def _paying(order: Any) -> Paying:
     fulfillment = order.fulfillment
     method = fulfillment.payment_method
     if method is None or not method.is_run_by_provider:

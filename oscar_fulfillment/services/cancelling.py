@@ -38,6 +38,8 @@ def cancel_effect(steps: Sequence[Step]) -> None:
     locked = stock.lock_stock(ids)
     documents = Invoice._default_manager.filter(fulfillment__in=ids, cancelled_at=None).exclude(kind="none")
     valid = set(documents.values_list("fulfillment_id", flat=True))
+    # What came in of an order that is not paid: too little, or nobody has looked yet.
+    received = ledger.nets([step.subject.pk for step in steps if step.subject.has_money])
     going = []
     for step in steps:
         if step.subject.pk in valid:
@@ -53,7 +55,7 @@ def cancel_effect(steps: Sequence[Step]) -> None:
         if step.subject.is_payable() and CANCEL_PAYMENT.action in step.machines["payment"].transitions:
             step.moves = [*step.moves, CANCEL_PAYMENT]
             step.targets["payment"] = "cancelled"
-        elif step.subject.payment_status in ("paid", "partially_refunded"):
+        if step.subject.payment_status in ("paid", "partially_refunded") or received.get(step.subject.pk, 0) > 0:
             step.fields["problem"] = REFUND_DUE
         step.fields |= {"has_backorder": False, "hold_count": 0}
         if step.context.get("notify", True):
@@ -67,13 +69,19 @@ def cancel_effect(steps: Sequence[Step]) -> None:
     Hold._default_manager.filter(fulfillment__in=gone, released_at=None).update(
         released_at=steps[0].now, released_by_label=steps[0].actor.label
     )
-    partly = [step.subject.pk for step in going if step.subject.has_money]
-    has_some = ledger.nets(partly) if partly else {}
-    for step in going:
-        if has_some.get(step.subject.pk, 0) > 0:
-            step.fields["problem"] = REFUND_DUE  # also where only a part of the money was in
     money.end_terms(*gone)
     followups.close_for_orders(gone, followups.ABOUT_PAYING, "nothing", steps[0].actor.label)
+    followups.open_followups(
+        [
+            followups.build_followup(
+                kind=followups.LATE_MONEY, key=f"late:part:{step.subject.pk}:{step.subject.version}",
+                fulfillment_id=step.subject.pk,
+                data={"amount": received[step.subject.pk], "currency": step.subject.currency},
+            )
+            for step in going
+            if step.targets.get("payment") == "cancelled" and received.get(step.subject.pk, 0) > 0
+        ]
+    )  # fmt: skip
     close_payments(going)
 
 

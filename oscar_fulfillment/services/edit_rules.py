@@ -43,7 +43,7 @@ def _about_money(fulfillment: OrderFulfillment) -> Reason | None:
     if status == "awaiting_payment":
         if method is not None and method.is_run_by_provider:
             return _fixed(str(method.label))
-        if fulfillment.provider_payments.filter(state__in=LIVE).exists():
+        if any(payment.state in LIVE for payment in _payments(fulfillment)):
             return _fixed(_("A provider"))
         return None
     if status == "authorized":
@@ -61,13 +61,18 @@ def _fixed(name: str) -> Reason:
     )
 
 
+def _payments(fulfillment: OrderFulfillment) -> list[ProviderPayment]:
+    """The order's payments with their operations; as the order page has read them, where it has."""
+    rows = fulfillment.provider_payments.all()
+    is_read = "provider_payments" in getattr(fulfillment, "_prefetched_objects_cache", {})
+    return list(rows if is_read else rows.prefetch_related("operations"))
+
+
 def _about_hold(fulfillment: OrderFulfillment) -> Reason | None:
-    asked = PaymentOperation._default_manager.filter(
-        payment__fulfillment=fulfillment, status=PaymentOperation.REQUESTED
-    )
-    if asked.exists():
+    operations = (operation for payment in _payments(fulfillment) for operation in payment.operations.all())
+    if any(operation.status == PaymentOperation.REQUESTED for operation in operations):
         return Reason("asked_already", _("The provider has been asked already; its answer is pending."))
-    if ledger.totals(fulfillment.pk).debited:
+    if fulfillment.has_money and ledger.totals(fulfillment.pk).debited:
         return Reason("captured", _("A part of the held sum has been taken."), _("Refund what is too much"))
     return None
 

@@ -69,14 +69,32 @@ def open_followup(
     data: Mapping[str, Any] | None = None,
 ) -> bool:
     """Write a follow-up in the caller's transaction; the same ``key`` again does nothing. Whether it is new."""
+    row = build_followup(kind=kind, key=key, fulfillment_id=fulfillment_id, due_at=due_at, note=note, data=data)
+    return bool(open_followups([row]))
+
+
+def build_followup(
+    *,
+    kind: str,
+    key: str,
+    fulfillment_id: int | None = None,
+    due_at: datetime | None = None,
+    note: str = "",
+    data: Mapping[str, Any] | None = None,
+) -> FollowUp:
+    """A follow-up, unsaved, for :func:`open_followups`."""
     if kind not in KINDS:
         raise ValueError(f"unknown kind of follow-up {kind!r}")
     now = timezone.now()
-    row = FollowUp(
+    return FollowUp(
         fulfillment_id=fulfillment_id, kind=kind, key=key[:120], due_at=due_at or now, opened_at=now, note=note,
         data={name: str(value) for name, value in (data or {}).items()},
     )  # fmt: skip
-    return bool(insert_new([row], returning=["id"]))
+
+
+def open_followups(rows: Sequence[FollowUp]) -> int:
+    """Write any number of them in one statement, those left out whose key is there already; how many were new."""
+    return len(insert_new(list(rows), returning=["id"])) if rows else 0
 
 
 def assign_followup(*, followup: FollowUp, actor: Actor, assignee: Any) -> FollowUp:

@@ -179,7 +179,7 @@ def pay_out(order: Any, amount: Decimal, type_name: str, reference: str = "") ->
     source.transactions.create(txn_type=REFUND, amount=amount, reference=reference[:128], status="by hand")
 
 
-def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = "By hand") -> set[int]:
+def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = oscar_events.BY_HAND) -> set[int]:
     """Book what each order still lacks, on a person's word that the money is in; returns who had some money already.
 
     A source without transactions, written with the step: one row says the sum and its reference.

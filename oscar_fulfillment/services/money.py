@@ -152,7 +152,7 @@ def compare(news: News, actor: Actor) -> None:
     if not news.fulfillment.has_money:
         ledger.mark([order.pk])
     if status == "cancelled" or news.fulfillment.shipping_status == "cancelled":
-        late_money(news, data, actor)
+        tell_late(news, data, actor)
     elif status == "refunded":
         _tell(followups.OVERPAID, f"over:{order.pk}:{money.debited}", order, data, money.net)
     elif money.net > total:
@@ -177,7 +177,7 @@ def _tell(kind: str, key: str, order: Any, data: dict[str, Any], difference: Dec
     followups.open_followup(kind=kind, key=key, fulfillment_id=order.pk, data=data | {"difference": difference})
 
 
-def late_money(news: News, data: dict[str, Any], actor: Actor) -> None:
+def tell_late(news: News, data: dict[str, Any], actor: Actor) -> None:
     """Money for an order that was cancelled: a problem, a follow-up with three ways out, a signal."""
     new = followups.open_followup(
         kind=followups.LATE_MONEY, key=f"late:{news.key}", fulfillment_id=news.order.pk, data=data

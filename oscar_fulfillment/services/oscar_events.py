@@ -7,14 +7,18 @@ from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
-from django.db import transaction
+from django.apps import apps
+from django.db import connections, router, transaction
 from django.db.models.signals import post_delete, post_migrate, post_save
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.rows import Row
 from oscar_fulfillment.core.transitions import Step
+from oscar_fulfillment.gateways import gateways
 
 PAID, DISPATCHED, DELIVERED, RETURNED = "Paid", "Dispatched", "Delivered", "Returned"
+#: Source types of money outside any provider.
+BY_HAND, BANK = "By hand", "Bank transfer"
 
 #: Seconds for which an event type is remembered: another process may have deleted it.
 _REMEMBERED = 60
@@ -35,8 +39,29 @@ def forget(sender: Any = None, **kwargs: Any) -> None:
     _types.clear()
 
 
+def make_types(using: str, **kwargs: Any) -> None:
+    """Make the types that every shop needs, after its tables.
+
+    One that is made by a step stays locked until the step is committed: two first steps could wait for each other.
+    """
+    wanted = (
+        ("order", "PaymentEventType", (PAID,)),
+        ("order", "ShippingEventType", (DISPATCHED, DELIVERED, RETURNED)),
+        ("payment", "SourceType", (BY_HAND, BANK, *gateways)),
+    )
+    tables = connections[using].introspection.table_names()
+    for app, model_name, names in wanted:
+        model = get_model(app, model_name)
+        if model._meta.db_table in tables and router.allow_migrate_model(using, model):
+            for name in names:
+                model._default_manager.using(using).get_or_create(name=name[:128])
+
+
 def connect() -> None:
-    """Forget remembered types when a shop edits them, and when the tables were emptied."""
+    """Make the usual types after each migration; forget remembered ones then, and when a shop edits them."""
+    post_migrate.connect(
+        make_types, sender=apps.get_app_config("oscar_fulfillment"), dispatch_uid="fulfillment_make_types"
+    )
     post_migrate.connect(forget, dispatch_uid="fulfillment_event_types")
     for app, name in (("order", "PaymentEventType"), ("order", "ShippingEventType"), ("payment", "SourceType")):
         model = get_model(app, name)

@@ -9,9 +9,10 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import StatusChange
+from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
 from . import followups, ledger, messages, money, oscar_events
 from .cancelling import close_payments
@@ -43,6 +44,9 @@ def end_of_waiting(steps: Sequence[Step]) -> None:
     """The clock stops, and nobody need call any more."""
     if steps:
         ids = [step.subject.pk for step in steps]
+        # An approval writes without locking first. Whoever touches these rows holds the fulfillment row, so take it
+        # before them; the write compares versions, as ever.
+        lock_rows(OrderFulfillment._default_manager.filter(pk__in=ids))
         money.end_terms(*ids)
         followups.close_for_orders(ids, followups.ABOUT_PAYING, "done", steps[0].actor.label)
 
@@ -73,6 +77,8 @@ def approve_payment(
         data=_facts(order, actor, reference, override),
         context={"reference": reference, "override": override, "notify": notify},
         effect=approve_effect,
+        # It asks providers to close what is open: rows that are written under the lock only.
+        lock=override,
         expected_version=expected_version,
         key=key,
     )

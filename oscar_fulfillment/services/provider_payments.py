@@ -8,7 +8,6 @@ transactions, never inside one.
 from __future__ import annotations
 
 import logging
-import secrets
 import time
 from collections.abc import Sequence
 from dataclasses import replace
@@ -18,6 +17,7 @@ from typing import Any
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import Actor
@@ -31,9 +31,9 @@ from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState, RemotePayment
-from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, ProviderPayment
+from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, PaymentOperation, ProviderPayment
 
-from . import followups, payment_requests
+from . import followups, payment_requests, starting
 from .door import move
 from .settling import LIVE, settle
 
@@ -42,6 +42,7 @@ logger = logging.getLogger("oscar_fulfillment.payments")
 BEGIN = Move("provider", "begin_payment", is_record=True)
 
 
+_REFUSED = gettext_lazy("The payment could not be started. Please choose another way to pay.")
 #: Attempts to pay one order within an hour: who is refused so often tries out stolen cards.
 MAX_ATTEMPTS = 20
 
@@ -65,8 +66,20 @@ def begin_payment(*, order: Any, actor: Actor, return_url: str, notification_url
     provider said no, :class:`AdapterUnavailable` when it cannot be reached: the order stays as it is in both cases.
     """
     payment, is_new = _open_payment(order, actor)
-    if payment.external_id:
+    if payment.external_id or not starting.take_turn(payment, is_new=is_new):
+        if payment.state == PaymentState.REFUSED:
+            raise PaymentImpossible(_REFUSED)
         return payment
+    try:
+        return _begin(order, payment, is_new, return_url, notification_url)
+    except Exception:
+        starting.give_back(payment)
+        raise
+
+
+def _begin(
+    order: Any, payment: ProviderPayment, is_new: bool, return_url: str, notification_url: str
+) -> ProviderPayment:
     gateway = gateway_of(payment)
     # Begun before, and its answer lost: the provider may have forgotten the key since.
     if not is_new and (remote := ask(gateway, payment)) is not None:
@@ -77,11 +90,27 @@ def begin_payment(*, order: Any, actor: Actor, return_url: str, notification_url
     try:
         remote = gateway.start(request, key=payment.reference)
     except AdapterRejected as error:
-        _note_refusal(payment, str(error))
-        raise PaymentImpossible(_("The payment could not be started. Please choose another way to pay.")) from error
+        starting.note_refusal(payment, str(error))
+        raise PaymentImpossible(_REFUSED) from error
     settle(payment_id=payment.pk, remote=remote, actor=Actor.provider(payment.provider))
     payment.refresh_from_db()
+    _close_if_off(payment)
     return payment
+
+
+def _close_if_off(payment: ProviderPayment) -> None:
+    """The order was cancelled while its payment was begun: whoever cancelled it found nothing to close yet."""
+    from .operations import can, enqueue_operation
+
+    with transaction.atomic():
+        (fulfillment,) = lock_rows(OrderFulfillment._default_manager.filter(pk=payment.fulfillment_id))
+        if "cancelled" not in (fulfillment.payment_status, fulfillment.shipping_status):
+            return
+        (found,) = lock_rows(ProviderPayment._default_manager.filter(pk=payment.pk))
+        if found.state in LIVE and can(found, Capability.VOID):
+            why = _("The order was cancelled before.")
+            enqueue_operation(found, PaymentOperation.VOID, found.held, Actor.system("payments"), why)
+    raise PaymentImpossible(_("There is nothing to pay."))
 
 
 def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
@@ -113,11 +142,12 @@ def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
                     payment_method=method,
                     provider=method.provider,
                     method=method.provider_method,
-                    reference=new_reference(order),
+                    reference=starting.new_reference(order),
                     is_hold=method.holds,
                     currency=order.currency,
                     amount=amount,
                     created_at=now,
+                    starting_until=now + starting.LASTS,
                     next_check_at=now + timedelta(seconds=settings.PAYMENT_CHECKS[0]),
                 )
             )
@@ -133,25 +163,18 @@ def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
         return made[0], True
 
 
-def new_reference(order: Any) -> str:
-    """A reference that no other attempt has, short enough for every provider (at most 20 characters), not guessable."""
-    return f"{str(order.number)[-9:]}-{secrets.token_hex(5)}"
-
-
-def _note_refusal(payment: ProviderPayment, words: str) -> None:
-    """The provider refused to begin: the attempt is over, the order waits."""
-    ProviderPayment._default_manager.filter(pk=payment.pk, external_id="").update(
-        state=PaymentState.REFUSED, reason=words[:255], next_check_at=None, checked_at=timezone.now()
-    )
-
-
 def refresh_payment(*, payment: ProviderPayment, actor: Actor | None = None) -> ProviderPayment:
-    """Ask the provider how a payment stands, and settle it. Raises what the gateway raises."""
+    """Ask the provider how a payment stands, and settle it. Raises what the gateway raises.
+
+    :class:`AdapterRejected` also for a payment that the provider had and has no more: a person must look.
+    """
     gateway = gateway_of(payment)
     remote = ask(gateway, payment)
     if remote is None:
-        # Our call never reached the provider, or its answer was lost before anything happened there.
+        # Our call never reached the provider, its answer was lost before anything happened there, or it has forgotten.
         _postpone(payment, timezone.now())
+        if payment.external_id:
+            raise AdapterRejected(_("The provider has no such payment."), status=404)
         return payment
     settle(payment_id=payment.pk, remote=remote, actor=actor or Actor.provider(payment.provider))
     payment.refresh_from_db()
@@ -268,13 +291,11 @@ def _next_check(payment: ProviderPayment, now: Any) -> Any:
 
 def _postpone(payment: ProviderPayment, now: Any) -> None:
     """Nothing is known (any more). What the provider does not have a day after it was begun is given up."""
-    given_up = now - payment.created_at > timedelta(days=1)
-    values: dict[str, Any] = {"checked_at": now}
-    if given_up:
-        values |= {"state": PaymentState.EXPIRED, "next_check_at": None}
-    waiting = (PaymentState.PENDING, PaymentState.IN_REVIEW)
-    rows = ProviderPayment._default_manager.filter(pk=payment.pk, external_id=payment.external_id, state__in=waiting)
-    rows.update(**values)
+    rows = ProviderPayment._default_manager.filter(pk=payment.pk, external_id=payment.external_id)
+    rows.update(checked_at=now)
+    if now - payment.created_at > timedelta(days=1):
+        waiting = (PaymentState.PENDING, PaymentState.IN_REVIEW)
+        rows.filter(state__in=waiting).update(state=PaymentState.EXPIRED, next_check_at=None)
 
 
 def pays_online(method: PaymentMethod | None) -> bool:

@@ -20,12 +20,12 @@ from oscar_fulfillment.guards import not_run_by_provider
 from oscar_fulfillment.models import OrderFulfillment, ProviderPayment, StatusChange
 from oscar_fulfillment.selectors.order_money import stuck_at_providers
 
-from . import late_money, ledger, messages, money
+from . import late_money, ledger, messages, money, oscar_events
 from .door import move
 from .money import RECEIVE, News
 from .payment_status import REFUND, resolve
 
-BANK = "Bank transfer"
+BANK = oscar_events.BANK
 PAY_BACK = Move("ledger", "pay_back", is_record=True)
 
 

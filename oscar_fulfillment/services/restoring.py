@@ -13,7 +13,7 @@ from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
 
-from . import followups, ledger, messages, stock, terms
+from . import followups, ledger, messages, operations, oscar_events, stock, terms
 from .door import move
 from .payment_status import REOPEN
 
@@ -24,6 +24,9 @@ def restore_effect(steps: Sequence[Step]) -> None:
     """Allocate the stock, if it allows; the payment is reopened as the ledger has it."""
     locked = stock.lock_stock([step.subject.pk for step in steps])
     for step in steps:
+        if reason := operations.void_pending(step.subject.pk):
+            step.refuse(reason)
+            continue
         wanted = {line.pk: line.quantity for line in locked.lines_of(step.subject.pk)}
         if missing := stock.missing(locked, wanted):
             names = ", ".join(f"{line.title} ({count})" for line, count in missing)
@@ -45,6 +48,10 @@ def _reopen(step: Step) -> None:
     money, total = ledger.totals(step.subject.pk), step.subject.order.total_incl_tax
     if money.debited and money.net >= total:
         target = "paid"
+        oscar_events.record_payments([step], oscar_events.PAID, "", money.net)
+        method = step.subject.payment_method
+        if method is not None and method.awaits_payout and method.is_run_by_provider:
+            step.fields["awaits_payout"] = True
     elif money.held and money.held + money.net >= total:
         target = "authorized"
     else:

@@ -145,7 +145,7 @@ def _tell_mismatch(fulfillment: OrderFulfillment, payment: ProviderPayment, remo
         data={
             "what": wrong, "provider": payment.provider, "external_id": remote.external_id,
             "amount": remote.captured or remote.amount, "currency": remote.currency,
-            "expected": payment.amount, "expected_currency": payment.currency,
+            "expected": payment.amount, "expected_currency": payment.currency, "state": remote.state,
         },
     )  # fmt: skip
     if new:

@@ -62,8 +62,9 @@ def dispatch_effect(steps: Sequence[Step]) -> None:
         wanted = step.context.get("quantities")
         quantities = book.quantities(going) if wanted is None else {pk: qty for pk, qty in wanted.items() if qty}
         # Before anything is written: in a batch the refused ones stay as they are while the others go on.
-        if short := _short(locked, quantities, used):
-            step.refuse(short)
+        pending = operations.void_pending(step.subject.pk) if step.state("payment") == "authorized" else None
+        if reason := pending or _short(locked, quantities, used):
+            step.refuse(reason)
             continue
         if wanted is not None:
             going = split_off(book, step, going, wanted)

@@ -93,6 +93,7 @@ def start_anew(fulfillment: OrderFulfillment, now: datetime) -> None:
     """The clock of a restored order, in the caller's transaction: as of one that was placed now."""
     if moments := terms_for(fulfillment.payment_method, now):
         set_terms(fulfillment, **moments)
+        PaymentTerms._default_manager.filter(pk=fulfillment.pk).update(reminders=0)
 
 
 def cancels_at(fulfillment: OrderFulfillment) -> datetime | None:

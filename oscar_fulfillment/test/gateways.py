@@ -7,6 +7,7 @@ gateways.get("demo").lose_answers(1)        # the next call is done, its answer 
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import timedelta
@@ -48,6 +49,8 @@ class FakeGateway(Gateway):
     def __init__(self, *, alias: str, hold_days: int = 7):
         super().__init__(alias=alias)
         self.hold_days = hold_days
+        # A provider does one thing at a time to a payment, whoever asks at the same moment.
+        self._books = threading.RLock()
         self.reset()
 
     def reset(self) -> None:
@@ -92,23 +95,24 @@ class FakeGateway(Gateway):
 
     def start(self, request: PaymentRequest, *, key: str) -> RemotePayment:
         self._call("start")
-        if key not in self.keys:
-            self._may_refuse()
-            number = f"P{len(self.payments) + 1}"
-            self.keys[key] = number
-            self.keys[f"hold:{number}"] = request.hold
-            self.payments[number] = RemotePayment(
-                number,
-                PaymentState.PENDING,
-                request.amount,
-                request.currency,
-                reference=request.reference,
-                method=request.method,
-                redirect_url=f"https://pay.example/{number}",
-                expires_at=request.expires_at,
-            )
-            self.effects.append(("start", number, request.amount))
-        return self._answer(self.keys[key])
+        with self._books:
+            if key not in self.keys:
+                self._may_refuse()
+                number = f"P{len(self.payments) + 1}"
+                self.keys[key] = number
+                self.keys[f"hold:{number}"] = request.hold
+                self.payments[number] = RemotePayment(
+                    number,
+                    PaymentState.PENDING,
+                    request.amount,
+                    request.currency,
+                    reference=request.reference,
+                    method=request.method,
+                    redirect_url=f"https://pay.example/{number}",
+                    expires_at=request.expires_at,
+                )
+                self.effects.append(("start", number, request.amount))
+            return self._answer(self.keys[key])
 
     def fetch(self, external_id: str) -> RemotePayment:
         self._call("fetch")
@@ -118,49 +122,52 @@ class FakeGateway(Gateway):
 
     def find(self, reference: str) -> RemotePayment | None:
         self._call("find")
-        return next((p for p in self.payments.values() if p.reference == reference), None)
+        return next((p for p in list(self.payments.values()) if p.reference == reference), None)
 
     def capture(
         self, payment: RemotePayment, amount: Decimal, *, key: str, items: Sequence[Item] = ()
     ) -> RemotePayment:
         self._call("capture")
-        if key not in self.keys:
-            self._may_refuse()
-            now = self.payments[payment.external_id]
-            if now.state != PaymentState.AUTHORIZED or amount > now.authorized:
-                raise AdapterRejected("more than is held", status=400)
-            self.keys[key] = payment.external_id
-            self.change(payment.external_id, state=PaymentState.CAPTURED, authorized=amount, captured=amount)
-            self.effects.append(("capture", payment.external_id, amount))
-        return self._answer(payment.external_id)
+        with self._books:
+            if key not in self.keys:
+                self._may_refuse()
+                now = self.payments[payment.external_id]
+                if now.state != PaymentState.AUTHORIZED or amount > now.authorized:
+                    raise AdapterRejected("more than is held", status=400)
+                self.keys[key] = payment.external_id
+                self.change(payment.external_id, state=PaymentState.CAPTURED, authorized=amount, captured=amount)
+                self.effects.append(("capture", payment.external_id, amount))
+            return self._answer(payment.external_id)
 
     def void(self, payment: RemotePayment, *, key: str) -> RemotePayment:
         self._call("void")
-        if key not in self.keys:
-            self._may_refuse()
-            if self.payments[payment.external_id].captured:
-                raise AdapterRejected("paid already", status=400)
-            self.keys[key] = payment.external_id
-            self.change(payment.external_id, state=PaymentState.CANCELLED, authorized=Decimal(0))
-            self.effects.append(("void", payment.external_id, Decimal(0)))
-        return self._answer(payment.external_id)
+        with self._books:
+            if key not in self.keys:
+                self._may_refuse()
+                if self.payments[payment.external_id].captured:
+                    raise AdapterRejected("paid already", status=400)
+                self.keys[key] = payment.external_id
+                self.change(payment.external_id, state=PaymentState.CANCELLED, authorized=Decimal(0))
+                self.effects.append(("void", payment.external_id, Decimal(0)))
+            return self._answer(payment.external_id)
 
     def refund(
         self, payment: RemotePayment, amount: Decimal, *, key: str, reason: str = "", items: Sequence[Item] = ()
     ) -> RemoteRefund:
         self._call("refund")
-        if key not in self.keys:
-            self._may_refuse()
-            now = self.payments[payment.external_id]
-            if now.refunded + amount > now.captured:
-                raise AdapterRejected("more than came in", status=400)
-            refunded = now.refunded + amount
-            state = PaymentState.REFUNDED if refunded == now.captured else now.state
-            self.change(payment.external_id, refunded=refunded, state=state)
-            self.keys[key] = RemoteRefund(f"R{len(self.keys)}", amount, "done", key=key)
-            self.effects.append(("refund", payment.external_id, amount))
-        self._may_lose()
-        return self.keys[key]
+        with self._books:
+            if key not in self.keys:
+                self._may_refuse()
+                now = self.payments[payment.external_id]
+                if now.refunded + amount > now.captured:
+                    raise AdapterRejected("more than came in", status=400)
+                refunded = now.refunded + amount
+                state = PaymentState.REFUNDED if refunded == now.captured else now.state
+                self.change(payment.external_id, refunded=refunded, state=state)
+                self.keys[key] = RemoteRefund(f"R{len(self.keys)}", amount, "done", key=key)
+                self.effects.append(("refund", payment.external_id, amount))
+            self._may_lose()
+            return self.keys[key]
 
     def verify(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> None:
         if headers.get("x-token") != TOKEN:

@@ -45,8 +45,8 @@ def process(message: Any) -> str | None:
 def register_gateways() -> None:
     """A lane per provider, in and out. Called when Django starts; again where the settings changed (tests)."""
     from oscar_fulfillment.core import outbox
-    from oscar_fulfillment.services import operations
+    from oscar_fulfillment.services import operation_runs, operations
 
     for name in gateways:
         inbox.register_source(f"{FAMILY}:{name}", process)
-        outbox.register_destination(operations.lane(name), operations.run_message)
+        outbox.register_destination(operations.lane(name), operation_runs.run_message)

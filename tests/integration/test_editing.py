@@ -409,7 +409,7 @@ def test_within_the_held_sum_up_and_down_and_the_charge_is_the_new_total(mug):
         edit(order, [(mug, 5)])
     assert codes(error) == ["above_hold"]
     edit(order, [(mug, 3)])
-    from oscar_fulfillment.services import operations
+    from oscar_fulfillment.services import operation_runs, operations
 
     change = operations.request_capture(order=order, payment=payment.pk, actor=TEAM)
     assert change.data["amount"] == "30.00"
@@ -418,7 +418,7 @@ def test_within_the_held_sum_up_and_down_and_the_charge_is_the_new_total(mug):
     assert codes(error) == ["asked_already"]
     with pytest.raises(TransitionNotAllowed):
         editing.revert_edit(order=order, actor=TEAM)
-    operations.run_operation(payment.operations.get().pk)
+    operation_runs.run_operation(payment.operations.get().pk)
     assert pay.statuses(order) == ("paid", "received")
     assert pay.money(order) == (Decimal("30.00"), Decimal("30.00"), Decimal("0.00"))
     for attempt in (lambda: edit(order, [(mug, 2)]), lambda: editing.revert_edit(order=order, actor=TEAM)):

@@ -14,8 +14,9 @@ from oscar_fulfillment.core.exceptions import (
     TransitionNotAllowed,
 )
 from oscar_fulfillment.models import FollowUp, OutboundMessage, PaymentOperation, StatusChange
-from oscar_fulfillment.services import cancelling, operations, release, shipping
-from oscar_fulfillment.services.operations import request_capture, request_refund, request_void, run_operation
+from oscar_fulfillment.services import cancelling, operation_runs, release, shipping
+from oscar_fulfillment.services.operation_runs import run_operation
+from oscar_fulfillment.services.operations import request_capture, request_refund, request_void
 from oscar_fulfillment.test import factories
 
 from .payments import TEAM, free_stock, held, hold_method, money, open_kinds, paid, problem, statuses
@@ -108,7 +109,7 @@ def test_a_worker_that_died_after_the_call_repeats_nothing(monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patched:
-        patched.setattr(operations, "settle", die)
+        patched.setattr(operation_runs, "settle", die)
         with pytest.raises(KeyboardInterrupt):
             run_operation(asked().pk)
     assert effects(provider, "capture") == [TWENTY]
@@ -162,7 +163,7 @@ def test_a_message_given_up_leaves_the_operation_to_a_person():
     request_capture(order=order, payment=payment.pk, actor=TEAM)
     message = OutboundMessage.objects.get(destination="payments:demo")
     message.error = "cannot be reached"
-    operations.message_died(message)
+    operation_runs.message_died(message)
     assert asked().status == "unknown"
     assert problem(order) == "capture_failed"
 

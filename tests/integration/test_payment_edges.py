@@ -11,7 +11,7 @@ from django.utils.translation import get_language
 
 from oscar_fulfillment import signals
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.core.exceptions import AdapterUnavailable, TransitionNotAllowed
+from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnavailable, TransitionNotAllowed
 from oscar_fulfillment.flows import STANDARD
 from oscar_fulfillment.gateways.base import Capability, PaymentState
 from oscar_fulfillment.models import (
@@ -23,10 +23,12 @@ from oscar_fulfillment.models import (
     ProviderPayment,
     StatusChange,
 )
+from oscar_fulfillment.orders_dashboard.followup_words import why
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.services import (
     cancelling,
     hold_clock,
+    operation_runs,
     operations,
     payments,
     provider_payments,
@@ -42,6 +44,7 @@ from oscar_fulfillment.test import factories
 from .payments import (
     TEAM,
     begun,
+    demo,
     held,
     hold_method,
     money,
@@ -95,6 +98,7 @@ def test_a_hold_of_less_than_the_order_costs_is_shown_to_a_person():
     assert statuses(order) == ("awaiting_payment", "received")
     found = FollowUp.objects.get(fulfillment=order.pk)
     assert (found.kind, found.data["amount"], found.data["difference"]) == ("underpaid", "15.00", "5.00")
+    assert "Demo pay holds" in why(found)
     refresh(payment)
     assert FollowUp.objects.count() == 1
 
@@ -116,13 +120,13 @@ def test_a_hold_for_an_order_that_is_paid_already_is_given_back():
     provider.pay(again.reference)
     refresh(again)
     operations.request_capture(order=order, payment=again.pk, actor=TEAM)
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     assert statuses(order)[0] == "paid"
     provider.pay(payment.reference)
     refresh(payment)
     operation = PaymentOperation.objects.get(payment=payment)
     assert (operation.kind, operation.amount) == ("void", TWENTY)
-    operations.run_operation(operation.pk)
+    operation_runs.run_operation(operation.pk)
     assert provider.payments[payment.external_id].state == PaymentState.CANCELLED
     assert statuses(order) == ("paid", "received")
 
@@ -151,7 +155,7 @@ def test_money_is_booked_although_the_step_is_vetoed():
     assert statuses(order)[0] == "awaiting_payment"
     found = FollowUp.objects.get(fulfillment=order.pk)
     assert (found.kind, found.data["what"]) == ("mismatch", "step")
-    assert "boss" in found.data["why"]
+    assert why(found) == "The money of Demo pay is booked, but the order could not follow: Not without the boss."
 
 
 @pytest.fixture
@@ -174,7 +178,7 @@ def test_a_flow_without_holds_and_refunds_loses_no_money(plain_flow):
     assert statuses(order)[0] == "awaiting_payment"
     assert money(order) == (TWENTY, 0, 0)
     operations.request_capture(order=order, payment=payment.pk, actor=TEAM)
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     assert statuses(order)[0] == "paid"
     provider.change(payment.reference, refunded=FIVE)
     refresh(payment)
@@ -262,9 +266,9 @@ def test_a_charge_that_was_asked_for_is_dropped_when_the_order_is_cancelled_befo
     operations.request_capture(order=order, payment=payment.pk, actor=TEAM)
     cancelling.cancel_order(order=order, actor=operator(), reason="customer called", override=True)
     capture = PaymentOperation.objects.get(kind="capture")
-    assert operations.run_operation(capture.pk).status == "refused"
+    assert operation_runs.run_operation(capture.pk).status == "refused"
     void = PaymentOperation.objects.get(kind="void")
-    operations.run_operation(void.pk)
+    operation_runs.run_operation(void.pk)
     assert [effect[0] for effect in provider.effects] == ["start", "void"]
     assert ProviderPayment.objects.get().state == "cancelled"
     assert open_kinds(order) == []
@@ -275,7 +279,7 @@ def test_money_the_shop_did_not_know_of_is_seen_when_the_payment_is_to_be_closed
     order, payment, provider = begun()
     provider.pay(payment.reference)
     cancelling.cancel_order(order=order, actor=operator(), reason="customer called", override=True)
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     assert money(order) == (TWENTY, TWENTY, 0)
     assert problem(order) == "late_money"
     assert "late_money" in open_kinds(order)
@@ -297,7 +301,7 @@ def test_an_approval_over_the_providers_head_closes_what_is_open_there():
     payments.approve_payment(order=order, actor=operator(), reason="paid at the counter", override=True)
     operation = PaymentOperation.objects.get()
     assert operation.kind == "void"
-    operations.run_operation(operation.pk)
+    operation_runs.run_operation(operation.pk)
     assert provider.payments[payment.external_id].state == PaymentState.CANCELLED
     assert statuses(order) == ("paid", "received")
 
@@ -359,7 +363,7 @@ def test_refunds_of_an_order_paid_from_two_sides():
     receipts.note_refund(order=order, actor=TEAM, amount=FIVE, reason="damaged")
     assert statuses(order)[0] == "partially_refunded"
     operations.request_refund(order=order, payment=payment.pk, actor=TEAM, amount=FIFTEEN, reason="returned")
-    operations.run_operation(PaymentOperation.objects.get().pk)
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
     assert statuses(order)[0] == "refunded"
     assert money(order) == (TWENTY, TWENTY, TWENTY)
 
@@ -388,9 +392,9 @@ def test_a_refund_the_provider_still_works_on_is_not_asked_for_after_the_keys_li
     operations.request_refund(order=order, payment=payment.pk, actor=TEAM, amount=FIVE, reason="damaged")
     operation = PaymentOperation.objects.get()
     with pytest.raises(AdapterUnavailable):
-        operations.run_operation(operation.pk)
+        operation_runs.run_operation(operation.pk)
     PaymentOperation.objects.update(requested_at=timezone.now() - timedelta(hours=30))
-    assert operations.run_operation(operation.pk).status == "unknown"
+    assert operation_runs.run_operation(operation.pk).status == "unknown"
     assert [effect[0] for effect in provider.effects].count("refund") == 1
     assert open_kinds(order) == ["operation_failed"]
 
@@ -414,6 +418,7 @@ def test_an_order_that_is_paid_in_part_is_not_cancelled_by_the_clock():
     come("cancel_at", order)
     assert statuses(order) == ("awaiting_payment", "received")
     assert open_kinds(order) == ["payment_lost", "underpaid"]
+    assert why(FollowUp.objects.get(kind="payment_lost")).startswith("Its time to be paid is over")
     assert PaymentTerms.objects.get(pk=order.pk).next_at is None
 
 
@@ -681,3 +686,93 @@ def test_a_flow_without_partial_refunds_still_books_them(settings):
     provider.change(payment.reference, refunded=TWENTY, state=PaymentState.REFUNDED)
     refresh(payment)
     assert statuses(order)[0] == "refunded"
+
+
+def test_an_order_is_not_restored_while_its_hold_is_being_given_back():
+    order, payment, _provider = held()
+    cancelling.cancel_order(order=order, actor=operator(), reason="a mistake", override=True)
+    with pytest.raises(TransitionNotAllowed, match="answer is pending"):
+        restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    operation_runs.run_operation(PaymentOperation.objects.get().pk)
+    restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    assert statuses(order) == ("awaiting_payment", "received")
+
+
+@pytest.mark.feature("D13", "Z7")
+def test_late_money_that_restores_an_order_is_paid_out_and_noted_like_any_other():
+    order, payment, provider = begun(boleto(awaits_payout=True))
+    come("cancel_at", order)
+    provider.change(payment.reference, state=PaymentState.CAPTURED, captured=TWENTY)
+    refresh(payment)
+    assert problem(order) == "late_money"
+    restoring.restore_order(order=order, actor=TEAM, reason="paid after all")
+    assert statuses(order) == ("paid", "received")
+    assert OrderFulfillment.objects.get(pk=order.pk).awaits_payout
+    assert order.payment_events.get().amount == TWENTY
+
+
+def test_a_payment_the_provider_has_forgotten_is_given_up_after_a_day():
+    order, payment, provider = begun()
+    provider.payments["elsewhere"] = provider.payments.pop(payment.external_id)
+    with pytest.raises(AdapterRejected, match="no such payment"):
+        refresh(payment)
+    assert ProviderPayment.objects.get().state == "pending"
+    ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
+    assert provider_payments.reconcile() == 0
+    ProviderPayment.objects.update(next_check_at=timezone.now())
+    assert provider_payments.reconcile() == 1
+    payment.refresh_from_db()
+    assert (payment.state, payment.next_check_at) == ("expired", None)
+    assert statuses(order) == ("awaiting_payment", "received")
+    again = provider_payments.begin_payment(order=order, actor=TEAM, return_url="https://shop.example/")
+    assert again.pk != payment.pk
+
+
+def test_a_hold_the_provider_has_forgotten_is_not_called_expired():
+    order, payment, provider = held()
+    del provider.payments[payment.external_id]
+    ProviderPayment.objects.update(created_at=timezone.now() - timedelta(days=2))
+    with pytest.raises(AdapterRejected, match="no such payment"):
+        refresh(payment)
+    assert ProviderPayment.objects.get().state == "authorized"
+    assert statuses(order)[0] == "authorized"
+
+
+def test_a_payment_begun_while_the_order_is_cancelled_is_closed(monkeypatch):
+    provider = demo()
+    order = factories.placed_order(method=factories.gateway_method())
+    start = provider.start
+
+    def cancel_meanwhile(request, *, key):
+        cancelling.cancel_order(order=order, actor=operator(), reason="customer called", override=True)
+        operation_runs.run_operation(PaymentOperation.objects.get().pk)  # nothing is there to be closed yet
+        return start(request, key=key)
+
+    monkeypatch.setattr(provider, "start", cancel_meanwhile)
+    with pytest.raises(provider_payments.PaymentImpossible):
+        provider_payments.begin_payment(order=order, actor=TEAM, return_url="https://shop.example/")
+    operation = PaymentOperation.objects.get(status="requested")
+    operation_runs.run_operation(operation.pk)
+    assert [payment.state for payment in provider.payments.values()] == ["cancelled"]
+
+
+def test_the_page_asks_for_what_is_missing():
+    order, payment, provider = begun()
+    assert paying(order).amount == TWENTY
+    provider.pay(payment.reference, FIFTEEN)
+    refresh(payment)
+    ProviderPayment.objects.update(state="refunded")
+    fresh = type(order).objects.get(pk=order.pk)
+    assert (paying(fresh).state, paying(fresh).amount) == ("ready", FIVE)
+
+
+def test_the_reminders_of_a_restored_order_begin_anew():
+    method = factories.manual_method("deferred", ships_before_payment=True, due_days=14)
+    order = factories.placed_order(method=method, currency="CHF")
+    PaymentTerms.objects.update(reminders=2)
+    cancelling.cancel_order(order=order, actor=TEAM, reason="a mistake")
+    restoring.restore_order(order=order, actor=TEAM, reason="a mistake")
+    PaymentTerms.objects.update(due_at=timezone.now() - timedelta(days=1))
+    come("remind_at", order)
+    assert mails(order).count("FULFILLMENT_PAYMENT_REMINDER") == 1
+    assert open_kinds(order) == []

@@ -57,7 +57,7 @@ def postgres(sql: str, database: str = "postgres"):
 class Shop:
     """A database, the vendor's books, and at most one watchdog with its cluster."""
 
-    def __init__(self, vendor: str, directory: Path, timeout: float = 9):
+    def __init__(self, vendor: str, directory: Path, timeout: float = 9, **environment: str):
         self.vendor, self.books = vendor, directory / "books"
         self.life = directory / "life"
         self.log = directory / "log.txt"
@@ -73,6 +73,7 @@ class Shop:
                 shutil.copy(template, self.name)
         self.environment = {
             **os.environ,
+            **environment,
             "WORKERS_DB": self.name,
             "WORKERS_BOOKS": str(self.books),
             "WORKERS_TIMEOUT": str(timeout),

@@ -50,6 +50,11 @@ OSCAR_FULFILLMENT = {
     "DRAIN_TURN": 1,
     "WATCHDOG_TIMEOUT": float(os.environ.get("WORKERS_TIMEOUT", "30")),
 }
+if os.environ.get("WORKERS_PROVIDER"):  # a simulator, see tests/integration/test_payment_kills.py
+    from sandbox.vendors import gateways
+
+    OSCAR_FULFILLMENT["GATEWAYS"] = {"yookassa": gateways(os.environ["WORKERS_PROVIDER"])["yookassa"]}
+    OSCAR_FULFILLMENT["INBOX_BACKOFF"] = OSCAR_FULFILLMENT["OUTBOX_BACKOFF"]
 Q_CLUSTER = {**Q_CLUSTER, "name": "kills", "poll": 0.1, "timeout": 5, "retry": 20, "log_level": "WARNING"}
 LOGGING = {
     "version": 1,

@@ -1,0 +1,156 @@
+"""Real workers and a provider over HTTP: the worker is killed before, during and after its call, and once the answer is
+on its way. One effect at the provider, and all books agree.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import pytest
+from django.db import connection
+
+from sandbox.simulators import __main__ as simulators
+from sandbox.simulators import yookassa
+from sandbox.simulators.base import serve
+from tests.workers.harness import ROOT, Shop, drop_template, make_template, wait_for
+
+pytestmark = pytest.mark.feature("A3", "E2", "Z3")
+
+KINDS = ("capture", "void", "refund", "notification")
+#: The call of each that changes something (or, of a notification, asks), and the one before it.
+CALLS = {"capture": "/capture", "void": "/cancel", "refund": "POST /yookassa/v3/refunds"}
+LOOK = CALLS["notification"] = "GET /yookassa/v3/payments/"
+
+
+class Gate:
+    """A provider whose next call can be held: before it has done anything, or with its answer in hand."""
+
+    def __init__(self, application):
+        self.application = application
+        self.path, self.done_first = "", False
+        self.arrived, self.opened = threading.Event(), threading.Event()
+
+    def hold(self, path, *, done_first):
+        self.path, self.done_first = path, done_first
+        self.arrived.clear()
+        self.opened.clear()
+
+    def __call__(self, environ, start_response):
+        call = f"{environ['REQUEST_METHOD']} {environ['PATH_INFO']}"
+        if not self.path or self.path not in call:
+            return self.application(environ, start_response)
+        self.path = ""  # this one call only
+        answer = list(self.application(environ, start_response)) if self.done_first else None
+        self.arrived.set()
+        self.opened.wait(20)
+        return self.application(environ, start_response) if answer is None else answer
+
+
+class Clerk:
+    def __init__(self, shop):
+        self.process = subprocess.Popen(
+            [sys.executable, str(ROOT / "tests" / "workers" / "clerk.py")],
+            env=shop.environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+
+    def tell(self, *order):
+        self.process.stdin.write(json.dumps(order) + "\n")
+        self.process.stdin.flush()
+        return json.loads(self.process.stdout.readline())
+
+    def close(self):
+        self.process.stdin.close()
+        self.process.wait(20)
+
+
+@pytest.fixture
+def letters():
+    return []
+
+
+@pytest.fixture
+def simulator(letters):
+    found = yookassa.YooKassa(notification_url="https://shop.example/hook")
+    found.deliver = lambda letter: letters.append(letter) or 200
+    return found
+
+
+@pytest.fixture(scope="module")
+def templates(tmp_path_factory):
+    vendor = "postgres" if connection.vendor == "postgresql" else "sqlite"
+    made = make_template(vendor, tmp_path_factory.mktemp(vendor))
+    yield vendor
+    drop_template(made)
+
+
+@pytest.fixture
+def gate(simulator):
+    gate = Gate(simulators.application({"yookassa": simulator}))
+    gate.simulator = simulator
+    return gate
+
+
+@pytest.fixture
+def shop(gate, templates, tmp_path):
+    with serve(gate) as address:
+        shop = Shop(templates, tmp_path, WORKERS_PROVIDER=address)
+        yield shop
+        print(shop.said())
+        shop.close()
+
+
+@pytest.fixture
+def clerk(shop):
+    clerk = Clerk(shop)
+    yield clerk
+    clerk.close()
+
+
+@pytest.mark.parametrize("moment", ["before", "during", "after", "answered"])
+def test_a_worker_is_killed_at_its_call(shop, clerk, gate, simulator, letters, moment):
+    numbers = clerk.tell("begin", KINDS)
+    for number in numbers.values():
+        simulator.decide(number, "approve")
+    for kind in KINDS[:3]:
+        assert clerk.tell("settle", kind) == ("captured" if kind == "refund" else "authorized")
+    shop.start()
+    for kind in KINDS:
+        gate.hold(LOOK if moment == "before" else CALLS[kind], done_first=moment in ("after", "answered"))
+        if kind == "notification":
+            letter = next(letter for letter in letters if numbers[kind].encode() in letter.body)
+            assert clerk.tell("receive", {}, letter.body.decode()) is True
+        else:
+            clerk.tell("ask", kind)
+        wait_for(gate.arrived.is_set, 40, f"the worker asks the provider: {kind}")
+        busy = wait_for(lambda: shop.workers("busy"), 5, "who asks is busy")
+        if moment == "answered":
+            gate.opened.set()
+            time.sleep(0.004)
+        for pid in busy:
+            os.kill(pid, signal.SIGKILL)
+        gate.opened.set()
+    wait_for(lambda: clerk.tell("waiting") == 0, 90, "everything is done")
+    books = clerk.tell("books")
+    assert books["differences"] == []
+    for kind, status, money, steps in (
+        ("capture", "paid", ["20.00", "20.00", "0.00"], ["authorize_payment", "capture_payment"]),
+        ("void", "cancelled", ["0.00", "0.00", "0.00"], ["authorize_payment", "cancel", "cancel_payment"]),
+        ("refund", "partially_refunded", ["20.00", "20.00", "4.00"], ["approve_payment", "refund_payment"]),
+        ("notification", "paid", ["20.00", "20.00", "0.00"], ["approve_payment"]),
+    ):
+        found = books[kind]
+        assert (found["status"], found["money"], sorted(found["steps"])) == (status, money, steps), kind
+        assert found["operations"] == ([] if kind == "notification" else ["done"]), kind
+        assert found["followups"] == [], kind
+    # The provider's own books: what it did, it did once.
+    assert simulator.books.count("refund") == 1
+    told = [json.loads(letter.body)["event"] for letter in letters]
+    assert told.count("payment.canceled") == 1
+    assert len([letter for letter in letters if b"payment.succeeded" in letter.body
+                and numbers["capture"].encode() in letter.body]) == 1  # fmt: skip

@@ -1,0 +1,92 @@
+"""Who works in the shop that real workers serve: a process that does what it is told, one line of JSON each way.
+
+["begin", [...kinds]] -> {kind: the provider's number}; ["settle", kind]; ["ask", kind]; ["receive", headers, body]; ["books"] -> what is
+written about each order, and what the auditor finds.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from decimal import Decimal
+from typing import Any
+
+import django
+
+django.setup()
+
+from oscar_fulfillment.core import inbox  # noqa: E402
+from oscar_fulfillment.models import InboundMessage, OrderFulfillment, PaymentOperation, ProviderPayment  # noqa: E402
+from oscar_fulfillment.services import audit, ledger, operations  # noqa: E402
+from oscar_fulfillment.services.provider_payments import begin_payment, refresh_payment  # noqa: E402
+from oscar_fulfillment.test import factories  # noqa: E402
+
+TEAM = factories.TEAM
+
+
+def payment_of(kind: str) -> ProviderPayment:
+    return ProviderPayment.objects.get(fulfillment__number=kind)
+
+
+def begin(kinds: list[str]) -> dict[str, str]:
+    """An order for each, numbered by its kind, its payment begun."""
+    for kind in kinds:
+        holds = kind in ("capture", "void")
+        method = factories.gateway_method(
+            f"card-{holds}", provider="yookassa", provider_method="bank_card", capture="hold" if holds else "now"
+        )
+        order = factories.placed_order(currency="RUB", method=method, number=kind)
+        begin_payment(order=order, actor=TEAM, return_url="https://shop.example/")
+    return {kind: payment_of(kind).external_id for kind in kinds}
+
+
+def settle(kind: str) -> str:
+    """Ask how the payment stands."""
+    return refresh_payment(payment=payment_of(kind)).state
+
+
+def ask(kind: str) -> None:
+    """Have the provider asked for this."""
+    payment = payment_of(kind)
+    given: dict[str, Any] = {"order": payment.fulfillment.order, "payment": payment.pk, "actor": TEAM}
+    if kind == "capture":
+        operations.request_capture(**given)
+    elif kind == "void":
+        operations.request_void(**given, reason="No")
+    else:
+        operations.request_refund(**given, amount=Decimal("4.00"), reason="broken")
+
+
+def receive(headers: dict[str, str], body: str) -> bool:
+    """A notification, verified and stored."""
+    return inbox.receive("payments:yookassa", "", headers, body.encode())[1]
+
+
+def waiting() -> int:
+    """What is not done yet."""
+    operations_ = PaymentOperation.objects.filter(status="requested").count()
+    return operations_ + InboundMessage.objects.filter(status__in=["received", "processing"]).count()
+
+
+def books() -> dict[str, Any]:
+    """What is written about each order, and what the auditor finds (the provider is asked)."""
+    found: dict[str, Any] = {}
+    for row in OrderFulfillment.objects.all():
+        money = ledger.totals(row.pk)
+        found[row.number] = {
+            "status": row.payment_status,
+            "money": [str(money.allocated), str(money.debited), str(money.refunded)],
+            "operations": list(PaymentOperation.objects.filter(payment__fulfillment=row).values_list("status", flat=True)),
+            "steps": list(row.history.exclude(machine__in=["order", "provider"]).values_list("action", flat=True)),
+            "followups": list(row.follow_ups.values_list("kind", flat=True)),
+        }  # fmt: skip
+    found["differences"] = [str(difference) for difference in audit.audit_payments(ask_providers=True)]
+    return found
+
+
+WORK = {work.__name__: work for work in (begin, settle, ask, receive, waiting, books)}
+
+if __name__ == "__main__":
+    for line in sys.stdin:
+        name, *arguments = json.loads(line)
+        print(json.dumps(WORK[name](*arguments)), flush=True)
