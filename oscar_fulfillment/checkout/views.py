@@ -152,9 +152,10 @@ class PaymentDetailsViewMixin:
             return response
         # With ATOMIC_REQUESTS the order is not safe yet: its page begins the payment, outside of this transaction.
         atomic = connections[router.db_for_write(Order)].settings_dict["ATOMIC_REQUESTS"]
-        target = "" if atomic else begin(self.request, order)
-        if not target:
-            messages.success(self.request, _("Thank you! Your order %(number)s is placed.") % {"number": order.number})
+        placed = _("Thank you! Your order %(number)s is placed.") % {"number": order.number}
+        target = "" if atomic else begin(self.request, order, here=placed)
+        if atomic:
+            messages.success(self.request, placed)
         return HttpResponseRedirect(target or links.payment_path(order))
 
     def answer_second_click(self, basket):

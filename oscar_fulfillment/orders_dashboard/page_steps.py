@@ -88,7 +88,7 @@ def page_steps(page: OrderPage, user: Any, *, only: str = "") -> PageSteps:
         found[action.name] = PageStep(
             action, step_url(page, action.name), _state(page, action, index < next_index), override
         )
-    on_the_way = [found[name] for name in _way(page) if name in found]
+    on_the_way = _past([found[name] for name in _way(page) if name in found])
     aside = [step for step in found.values() if step not in on_the_way and step.name != "cancel"]
     others = [
         step
@@ -103,6 +103,19 @@ def _way(page: OrderPage) -> list[str]:
     """The flow's steps; where a provider holds the money, it is charged and not approved."""
     charged = page.fulfillment.payment_status == "authorized" and "capture_payment" in page.flow.payment.transitions
     return ["capture_payment" if charged and name == "approve_payment" else name for name in page.flow.steps]
+
+
+def _past(way: list[PageStep]) -> list[PageStep]:
+    """What lies before a step that was done was done too, also where the money comes last and is the next step."""
+    done: set[str] = set()
+    seen = []
+    for step in reversed(way):
+        if step.state == "done":
+            done.add(step.action.machine)
+        elif step.state == "later" and step.action.machine in done:
+            step = replace(step, state="done")
+        seen.append(step)
+    return seen[::-1]
 
 
 def _with_what_is_known(page: OrderPage, action: ActionState, coming: ActionState | None) -> ActionState:

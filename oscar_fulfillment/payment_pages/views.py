@@ -113,8 +113,21 @@ def order_path(request: HttpRequest, order: Any) -> str:
     return ""
 
 
-def begin(request: HttpRequest, order: Any) -> str:
-    """Begin the order's payment; the address to send the buyer to, "" where our own page says how to go on."""
+def begin(request: HttpRequest, order: Any, *, here: str = "") -> str:
+    """Begin the order's payment; the address to send the buyer to, "" where our own page says how to go on.
+
+    ``here`` is good news that only a buyer needs who stays with us; it comes before what went wrong.
+    """
+    target, problem = _begun(request, order)
+    if here and not target:
+        messages.success(request, here)
+    if problem:
+        messages.warning(request, problem)
+    return target
+
+
+def _begun(request: HttpRequest, order: Any) -> tuple[str, str]:
+    """Where the buyer goes, and what went wrong; either may be ""."""
     path = links.payment_path(order)
     method = order.fulfillment.payment_method
     notify = links.notification_path(method.provider) if method is not None else ""
@@ -126,15 +139,11 @@ def begin(request: HttpRequest, order: Any) -> str:
             notification_url=request.build_absolute_uri(notify) if notify else "",
         )
     except provider_payments.PaymentImpossible as error:
-        messages.error(request, str(error))
-        return ""
+        return "", str(error)
     except FulfillmentError as error:
         logger.warning("the payment of order %s could not be begun: %s", order.number, error)
-        messages.error(
-            request, _("The payment provider does not answer. Your order is safe: please try again in a few minutes.")
-        )
-        return ""
-    return payment.redirect_url if _is_web(payment.redirect_url) else ""
+        return "", _("The payment provider does not answer. Your order is safe: please try again in a few minutes.")
+    return (payment.redirect_url if _is_web(payment.redirect_url) else ""), ""
 
 
 def _is_web(url: str) -> bool:

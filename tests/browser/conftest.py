@@ -142,8 +142,14 @@ def shop(tmp_path_factory):
         yield found
 
 
+@pytest.fixture(scope="module")
+def logged_in():
+    """The cookies of those who have logged in already: a browser remembers them, too."""
+    return {}
+
+
 @pytest.fixture
-def person(browser, shop):
+def person(browser, shop, logged_in):
     """Somebody at a machine of their own: ``tab = person("clerk@example.com")``."""
     base, _log = shop
     contexts, failures = [], []
@@ -154,12 +160,15 @@ def person(browser, shop):
         contexts.append(context)
         tab = context.new_page()
         failures.append(watch(tab))
-        if login:
+        if login in logged_in:
+            context.add_cookies(logged_in[login])
+        elif login:
             tab.goto("/dashboard/login/")
             tab.fill("[name=username]", login)
             tab.fill("[name=password]", "sandbox")
             tab.click("[type=submit]")
             tab.wait_for_url(lambda url: "login" not in url)
+            logged_in[login] = context.cookies()
         return tab
 
     yield arrive
