@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.order_page import OrderPage
-from oscar_fulfillment.services.actions import ActionState, available_actions
+from oscar_fulfillment.services.actions import ActionState, available_actions, way_of
 from oscar_fulfillment.services.actions import no_permission as no_permission_reason
 
 
@@ -102,7 +102,7 @@ def page_steps(page: OrderPage, user: Any, *, only: str = "") -> PageSteps:
 def _way(page: OrderPage) -> list[str]:
     """The flow's steps; where a provider holds the money, it is charged and not approved."""
     charged = page.fulfillment.payment_status == "authorized" and "capture_payment" in page.flow.payment.transitions
-    return ["capture_payment" if charged and name == "approve_payment" else name for name in page.flow.steps]
+    return ["capture_payment" if charged and name == "approve_payment" else name for name in way_of(page.fulfillment)]
 
 
 def _past(way: list[PageStep]) -> list[PageStep]:

@@ -50,7 +50,7 @@ def available_actions(order: Any, user: Any, *, only: str = "") -> list[ActionSt
             if not user_may(user, transition.name):
                 reasons = [no_permission(), *reasons]
             found.append((machine, transition, reasons))
-    position = {name: index for index, name in enumerate(flow.steps)}
+    position = {name: index for index, name in enumerate(way_of(fulfillment))}
     found.sort(key=lambda item: position.get(item[1].name, len(position)))
     next_name = _next_step(fulfillment, found, position)
     return [
@@ -67,6 +67,15 @@ def available_actions(order: Any, user: Any, *, only: str = "") -> list[ActionSt
         )
         for machine, transition, reasons in found
     ]
+
+
+def way_of(fulfillment: OrderFulfillment) -> list[str]:
+    """The flow's steps in the order that this order takes them: where the goods leave first, the money comes last."""
+    steps = list(fulfillment.flow_definition.steps)
+    if fulfillment.ships_before_payment and "approve_payment" in steps:
+        steps.remove("approve_payment")
+        steps.append("approve_payment")
+    return steps
 
 
 def _next_step(fulfillment: OrderFulfillment, found: list[Any], position: dict[str, int]) -> str:

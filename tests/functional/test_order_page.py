@@ -67,6 +67,28 @@ def full_order(lines, parcels, rows):
 
 
 @pytest.mark.feature("Z1")
+@pytest.mark.feature("D14", "E15")
+def test_where_the_goods_leave_first_the_money_is_the_last_step(client, boss):
+    method = factories.manual_method("invoice", ships_before_payment=True)
+    order = factories.placed_order(method=method, currency="CHF")
+
+    def steps():
+        """The next step, and those that are done."""
+        found = re.findall(
+            r'<li class="ff-step ff-step-(\w+)".*?(?:data-step="(\w+)"|ff-step-label">([^<]*))',
+            client.get(url(order)).content.decode(),
+            re.DOTALL,
+        )
+        return [name for state, name, _label in found if state == "next"], [label for *_, label in found if label]
+
+    assert steps() == (["release"], [])
+    release.release_order(order=order, actor=factories.TEAM)
+    shipping.dispatch_order(order=order, actor=factories.TEAM, carrier="", tracking_code="")
+    assert steps() == (["deliver"], ["Start processing", "Dispatch"])
+    shipping.deliver_order(order=order, actor=factories.TEAM)
+    assert steps() == (["approve_payment"], ["Start processing", "Dispatch", "Mark as delivered"])
+
+
 def test_the_page_costs_the_same_few_queries_whatever_the_order(client, boss, django_assert_max_num_queries):
     small, large = full_order(1, 2, 12), full_order(50, 10, 200)
     client.get(url(small))  # what is remembered for good
