@@ -5,6 +5,8 @@ from decimal import Decimal
 
 import pytest
 from django.core import mail
+from django.utils import translation
+from django.utils.translation import gettext
 from oscar.core.loading import get_model
 
 from oscar_fulfillment import checks
@@ -152,7 +154,9 @@ def test_the_data_are_those_of_the_order(method):
     assert (data.total, data.tax) == (Decimal("37.00"), Decimal("2.77"))
     assert data.buyer.name == "Ana Souza"
     assert data.buyer.lines == ("Rue A 1", "Lausanne", "1003")
-    assert data.buyer.tax_ids == (("UID", "CHE-109.322.551"),)
+    with translation.override("fr"):  # the order's language
+        label = gettext("UID")
+    assert data.buyer.tax_ids == ((label, "CHE-109.322.551"),)
     assert (data.buyer.street, data.buyer.postcode, data.buyer.city) == ("Rue A 1", "1003", "Lausanne")
     assert data.delivery is None
     assert data.instructions == "Please pay soon."
