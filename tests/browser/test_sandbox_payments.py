@@ -435,7 +435,7 @@ def test_a_dealer_pays_later(person, boss):
 
 
 @pytest.mark.feature("E2", "D8")
-def test_a_hold_is_charged_in_part_by_hand_and_at_dispatch(shopper, boss):
+def test_a_hold_is_charged_when_the_goods_leave(shopper, boss):
     number = order(shopper, "eu", "Seixo vase", "card-eu", quantity=2)
     decide(shopper, "approve")
     stands(boss, number, "Authorized", "Received")
