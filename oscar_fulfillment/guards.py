@@ -51,7 +51,7 @@ def not_run_by_provider(step: Any) -> Reason | None:
         return None
     return Reason(
         "run_by_provider",
-        _("%(method)s tells us by itself whether the payment is approved or cancelled.") % {"method": method.name},
+        _("%(method)s tells us by itself whether the payment is approved or cancelled.") % {"method": method.label},
         _("Wait for the provider's notification, or override it with a written reason"),
     )
 

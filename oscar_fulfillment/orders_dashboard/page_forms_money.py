@@ -64,7 +64,7 @@ class ReceiveForm(StepForm):
             return []
         method = self.page.fulfillment.payment_method
         message = _("%(method)s tells us by itself whether the payment is approved or cancelled.")
-        return [Reason("run_by_provider", message % {"method": method.name if method else ""})]
+        return [Reason("run_by_provider", message % {"method": method.label if method else ""})]
 
     def consequences(self) -> list[Any]:
         if self.page.money.is_off:
