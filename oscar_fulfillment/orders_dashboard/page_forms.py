@@ -7,7 +7,7 @@ A shop's own step names its form in ``Transition(form=...)``: a name of :data:`F
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
@@ -151,6 +151,16 @@ class StepForm(forms.Form):
             css = "form-control"
         if not widget.is_hidden:
             widget.attrs["class"] = f"{css} {widget.attrs.get('class', '')}".strip()
+
+
+class Later:
+    """A text that is made when it is shown; Django's lazy texts are made when a form asks whether there is one."""
+
+    def __init__(self, text: Callable[[], str]):
+        self.text = text
+
+    def __str__(self) -> str:
+        return self.text()
 
 
 def reason_field(label: Any, *, required: bool = False) -> forms.CharField:

@@ -12,7 +12,7 @@ from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.services import cancelling, holds, notes, payments, receipts
 
 from .money_words import money
-from .page_forms import StepForm, form, mail_address, mail_field, reason_field
+from .page_forms import Later, StepForm, form, mail_address, mail_field, reason_field
 from .page_forms_money import booked
 from .page_forms_payment import amount_field, reference_field
 
@@ -58,10 +58,15 @@ class ApproveForm(_OverrideForm):
             del self.fields["amount"]
             return
         del self.fields["reason"]
-        purse, field = self.page.money, self.fields["amount"]
-        field.label = _("Amount received")
+        self.fields["amount"].label = _("Amount received")
+        # Reckoned when it is shown: taking the step need not read the page.
+        amount: Any = self.fields["amount"]
+        amount.help_text = Later(self._what_is_missing)
+
+    def _what_is_missing(self) -> str:
+        purse = self.page.money
         missing = money(purse.outstanding, purse.currency)
-        field.help_text = _("Leave it empty when exactly %(sum)s came in.") % {"sum": missing}
+        return _("Leave it empty when exactly %(sum)s came in.") % {"sum": missing}
 
     def consequences(self) -> list[Any]:
         return [_("The customer is told by mail that the payment is approved.")]
