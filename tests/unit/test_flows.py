@@ -214,7 +214,7 @@ def test_reasons_that_can_be_mended_say_how(code):
 
 def provider_refusal(name, *, kind="user", runs=True, status="awaiting_payment", override=False, method=True):
     machine = BRAZIL.payment if name.endswith("payment") else BRAZIL.shipping
-    given = SimpleNamespace(is_run_by_provider=runs, name="Card") if method else None
+    given = SimpleNamespace(is_run_by_provider=runs, label="Card") if method else None
     step = situation(payment_method=given, payment_status=status)
     step.actor, step.context = Actor(kind, "Ana"), {"override": override}
     found = refusals(step, machine, machine.transitions[name])
