@@ -30,6 +30,8 @@ logger = logging.getLogger("oscar_fulfillment.payments")
 
 #: A page that is loaded again and again does not ask the provider each time.
 _ASK_AGAIN = timedelta(seconds=5)
+#: Whoever comes back from the provider has just done something there.
+_ASK_AT_RETURN = timedelta(seconds=1)
 #: Seconds in which pages do not ask again for a payment whose provider did not answer.
 _REST = 30
 
@@ -55,12 +57,12 @@ class _OrderPayView(View):
     def payment(self) -> ProviderPayment | None:
         return self.order.fulfillment.provider_payments.order_by("-pk").first()
 
-    def ask_provider(self) -> None:
+    def ask_provider(self, pause: timedelta = _ASK_AGAIN) -> None:
         """Look how the newest payment stands. A provider that is down changes nothing for the buyer."""
         payment = self.payment
         if payment is None or payment.state not in provider_payments.LIVE:
             return
-        if payment.checked_at and timezone.now() - payment.checked_at < _ASK_AGAIN:
+        if payment.checked_at and timezone.now() - payment.checked_at < pause:
             return
         # One request at a time, and after a failure a rest: a provider that hangs must not hold all our workers.
         busy = f"fulfillment-asking:{payment.reference}"
@@ -81,7 +83,7 @@ class PayView(_OrderPayView):
 
     def get(self, request: HttpRequest, token: str) -> HttpResponse:
         if "back" in request.GET:
-            self.ask_provider()
+            self.ask_provider(_ASK_AT_RETURN)
             return redirect("fulfillment:pay", token=token)
         return self.show(request, token)
 
