@@ -161,11 +161,6 @@ class OrderMoney:
         """The most that can go back, by all ways together."""
         return sum((each.refundable for each in self.refundable_payments), self.refundable_by_hand)
 
-    @property
-    def to_refund(self) -> Decimal:
-        """What a refund gives back unless it is told otherwise: what is too much, else all of it."""
-        return min(self.excess, self.refundable) or self.refundable
-
     @cached_property
     def terms(self) -> PaymentTerms | None:
         """The clock of the unpaid order."""

@@ -29,6 +29,7 @@ from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState
 from oscar_fulfillment.models import PaymentOperation, ProviderPayment, StatusChange
 from oscar_fulfillment.models.payment import AT_DISPATCH
+from oscar_fulfillment.selectors import order_money
 
 from . import followups, ledger
 from .door import move
@@ -147,9 +148,7 @@ def _request(
 
 def can(payment: ProviderPayment, capability: Capability) -> bool:
     """Whether a payment's provider can do this with its method; True for one that is out of the settings just now."""
-    if payment.provider not in gateways:
-        return True
-    return capability in gateways.get(payment.provider).capabilities(payment.method)
+    return payment.provider not in gateways or order_money.can(payment, capability)
 
 
 def make_operation(

@@ -23,7 +23,7 @@ from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import FollowUp, OrderFulfillment, PaymentMethod, PaymentTerms, StatusChange
 
-from . import followups, messages
+from . import followups, messages, money
 from .door import move
 
 logger = logging.getLogger("oscar_fulfillment.payments")
@@ -175,9 +175,7 @@ def _later(terms: PaymentTerms, why: str) -> None:
 def _run(terms: PaymentTerms) -> None:
     now, fulfillment = timezone.now(), terms.fulfillment
     if fulfillment.payment_status != "awaiting_payment" or fulfillment.shipping_status == "returned":
-        PaymentTerms._default_manager.filter(pk=terms.pk).update(
-            remind_at=None, call_at=None, cancel_at=None, next_at=None
-        )
+        money.end_terms(terms.pk)
     elif terms.cancel_at and terms.cancel_at <= now:
         _cancel(terms)
     elif terms.call_at and terms.call_at <= now:

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 from markupsafe import Markup
 from werkzeug.exceptions import BadRequest, NotFound
@@ -130,8 +128,3 @@ class PaymentSimulator(Controlled):
         if found is None:
             raise NotFound("no such payment")
         return found
-
-
-def reference_of(document: Mapping[str, Any], *names: str) -> str:
-    """The first of these fields that says something."""
-    return next((str(document[name]) for name in names if document.get(name)), "")
