@@ -1,8 +1,15 @@
-"""What every carrier can do: read a tracking code as it was typed, and link to the page that follows it."""
+"""What every carrier can do, and what some can: configured by alias, as Django configures CACHES.
+
+Every carrier reads a tracking code as it was typed and links to the page that follows it. What else it can do, it
+declares (:class:`Capability`) and overrides: follow parcels, be told by notifications, take orders, print labels, know
+distances. Plain data in, plain data out (``carriers.events``); errors are those of :mod:`core.http`.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
 from string import Formatter
 from typing import Any
 from urllib.parse import quote, urlsplit
@@ -10,11 +17,28 @@ from urllib.parse import quote, urlsplit
 from django.utils.text import format_lazy
 from django.utils.translation import gettext_lazy as _
 
-from oscar_fulfillment.core.exceptions import ConfigurationError
+from oscar_fulfillment.core.exceptions import AdapterRejected, ConfigurationError
+
+from .events import Address, CarrierOrderRequest, Distance, ParcelHint, RemoteOrder, Tracked
 
 MAX_CODE = 64
 _CODE = re.compile(r"[A-Z0-9](?:[A-Z0-9._/-]*[A-Z0-9])?", re.ASCII)
 _LINK = re.compile(r"://|^//|^www\.|^mailto:", re.IGNORECASE)
+
+
+class Capability(StrEnum):
+    """What a carrier can do; decides which buttons show and what runs by itself."""
+
+    TRACKING_URL = "tracking_url"  # a page that follows a code
+    MAILS_TRACKING_LINK = "mails_tracking_link"  # the dispatch mails that link by itself
+    TRACK = "track"  # can be asked for a parcel's events
+    WEBHOOK = "webhook"  # tells of events by itself
+    CREATE_ORDER = "create_order"  # takes orders and gives the tracking code
+    CANCEL_ORDER = "cancel_order"
+    FIND_ORDER = "find_order"  # an order can be found by our reference, also when its answer was lost
+    LABEL = "label"  # prints the label of an order it took
+    DISTANCE = "distance"  # knows how far its office is from an address
+    PICKUP = "pickup"  # no carrier at all: the customer comes for the goods
 
 
 class TrackingCodeError(ValueError):
@@ -41,6 +65,11 @@ class Carrier:
     automatic_tracking_mail: bool = False
     # Whether the name says only that it is some carrier; customers are not told such a name.
     is_generic: bool = False
+    # How many codes one call of ``track`` takes, and how many calls a minute the carrier allows (0: no limit known).
+    track_batch: int = 1
+    calls_per_minute: int = 0
+    # Minutes between two questions about a parcel: the first ones, and the last repeats.
+    track_every: Sequence[int] = (60, 120, 240)
 
     def __init__(
         self,
@@ -49,8 +78,11 @@ class Carrier:
         name: Any = None,
         url_template: str | None = None,
         automatic_tracking_mail: bool | None = None,
+        creates_orders: bool = False,
     ):
         self.alias = alias
+        # Whether the release orders the carriage by itself; only with CREATE_ORDER. The dashboard can switch it.
+        self.creates_orders = creates_orders
         self.name = name or self.name or alias
         if url_template is not None:
             self.url_template = url_template
@@ -63,8 +95,11 @@ class Carrier:
 
     @property
     def capabilities(self) -> frozenset[str]:
-        """What this carrier can do, as words: "tracking_url", "mails_tracking_link", and its own."""
-        derived = {"tracking_url": bool(self.url_template), "mails_tracking_link": self.automatic_tracking_mail}
+        """What this carrier can do: members of :class:`Capability`, and words of a shop's own."""
+        derived = {
+            Capability.TRACKING_URL: bool(self.url_template),
+            Capability.MAILS_TRACKING_LINK: self.automatic_tracking_mail,
+        }
         return self.extra_capabilities | {word for word, able in derived.items() if able}
 
     def normalise_tracking_code(self, raw: Any) -> str:
@@ -101,6 +136,54 @@ class Carrier:
     def matches(self, shipping_code: str, shipping_name: str) -> bool:
         """Whether an order's shipping method is this carrier's, so that the dispatch form can propose it."""
         return False
+
+    # What some carriers can do
+
+    def track(self, codes: Sequence[str]) -> list[Tracked]:
+        """What the carrier knows of these parcels, at most ``track_batch``; an answer for each code, in any order.
+
+        A code that the carrier does not know is an answer (``problem="not_found"``), not an error. The errors of the
+        call (unavailable, rejected) concern all codes alike.
+        """
+        raise AdapterRejected(f"{self.alias} cannot be asked")
+
+    def verify(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> None:
+        """Return if the notification proves where it comes from. Raises :class:`WebhookVerificationFailed`.
+
+        ``headers`` have lower-case names. Query parameters hold what a carrier was told to send along (a secret token).
+        """
+        raise AdapterRejected(f"{self.alias} sends no notifications")
+
+    def parse_notification(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> ParcelHint:
+        """What a verified notification is about. :class:`AdapterRejected` for what cannot be read."""
+        raise AdapterRejected(f"{self.alias} sends no notifications")
+
+    def create_order(self, request: CarrierOrderRequest, *, key: str) -> RemoteOrder:
+        """Order the carriage. ``key`` stays the same however often the call is repeated.
+
+        :class:`AdapterUnanswered` when it may have been done: the caller asks :meth:`find_order` before it repeats.
+        """
+        raise AdapterRejected(f"{self.alias} takes no orders")
+
+    def fetch_order(self, external_id: str) -> RemoteOrder:
+        """How an order stands now."""
+        raise AdapterRejected(f"{self.alias} takes no orders")
+
+    def find_order(self, reference: str) -> RemoteOrder | None:
+        """The order with our reference, None when the carrier has none (then ordering it again is safe)."""
+        raise AdapterRejected(f"{self.alias} cannot search")
+
+    def cancel_order(self, external_id: str) -> RemoteOrder:
+        """Take an order back that the carrier has not begun."""
+        raise AdapterRejected(f"{self.alias} cannot cancel")
+
+    def label(self, external_id: str) -> bytes:
+        """The carrier's own label as PDF. :class:`AdapterUnavailable` while it is still being made."""
+        raise AdapterRejected(f"{self.alias} prints no labels")
+
+    def distance(self, address: Address) -> Distance | None:
+        """How far the carrier's office is from the address, None when it does not know."""
+        raise AdapterRejected(f"{self.alias} knows no distances")
 
 
 def names(word: str, *texts: str) -> bool:
