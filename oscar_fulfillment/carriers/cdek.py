@@ -27,19 +27,8 @@ from oscar_fulfillment.core.http import segment
 from oscar_fulfillment.core.signatures import verify_token
 
 from .base import Capability
-from .cdek_mapping import (
-    ID,
-    NUMBER,
-    entity_of,
-    events_from,
-    form_of,
-    hint_from,
-    order_from,
-    printed_form,
-    request_of,
-    return_orders,
-    words,
-)
+from .cdek_answers import ID, NUMBER, entity_of, mappings, request_of, words
+from .cdek_mapping import events_from, form_of, hint_from, order_from, printed_form, return_orders
 from .cdek_orders import OrderRules, order_body
 from .cdek_wire import CdekWire
 from .events import CarrierOrderRequest, CarrierOrderState, ParcelHint, RemoteOrder, Tracked
@@ -131,29 +120,30 @@ class CDEK(Manual):
     def _tracked(self, code: str) -> Tracked:
         if not NUMBER.fullmatch(code):
             return Tracked(code, problem="not_found")
-        try:
-            document = self._wire.get("/orders", {"cdek_number": code})
-        except AdapterRejected as error:
-            if error.status != 404:
-                raise
+        document = self._found("/orders", {"cdek_number": code})
+        if document is None:
             return Tracked(code, problem="not_found")
         events = events_from(document)
         for uuid in return_orders(document):
-            events += events_from(self._document(uuid))
+            way_back = self._found(f"/orders/{segment(uuid)}")
+            events += events_from(way_back) if way_back is not None else []
         return Tracked(code, sorted(events, key=lambda event: event.occurred_at))
 
     # Being told
 
     def verify(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> None:
+        if not self.webhook_tokens:
+            super().verify(headers, body, query)
         verify_token(query.get("token"), self.webhook_tokens)
 
     def parse_notification(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> ParcelHint:
+        if not self.webhook_tokens:
+            return super().parse_notification(headers, body, query)
         return hint_from(body)
 
     def subscribe(self, url: str) -> None:
         """Let CDEK tell ``url`` (with its ``?token=``) what it should; earlier ones with another token are ended."""
-        subscribed = self._wire.get("/webhooks")
-        found = [entry for entry in subscribed if isinstance(entry, dict)] if isinstance(subscribed, list) else []
+        found = [entity_of(entry) or entry for entry in mappings(self._wire.get("/webhooks"))]
         kept = {entry.get("type") for entry in found if entry.get("url") == url}
         for entry in found:
             ours = urlsplit(str(entry.get("url")))[:3] == urlsplit(url)[:3]
@@ -189,12 +179,8 @@ class CDEK(Manual):
 
     def find_order(self, reference: str) -> RemoteOrder | None:
         self._rules()
-        try:
-            return order_from(self._wire.get("/orders", {"im_number": reference}))
-        except AdapterRejected as error:
-            if error.status != 404:
-                raise
-            return None
+        document = self._found("/orders", {"im_number": reference})
+        return None if document is None else order_from(document)
 
     def cancel_order(self, external_id: str) -> RemoteOrder:
         """Delete an order that CDEK has not begun. An answer that is not CANCELLED: CDEK is still at it, look later."""
@@ -204,11 +190,8 @@ class CDEK(Manual):
         self._wire.change("DELETE", f"/orders/{segment(order.external_id)}")
         for pause in PAUSES:
             time.sleep(pause)
-            try:
-                document = self._document(order.external_id)
-            except AdapterRejected as error:
-                if error.status != 404:
-                    raise
+            document = self._found(f"/orders/{segment(order.external_id)}")
+            if document is None:
                 # What is deleted may be gone altogether.
                 return replace(order, state=CarrierOrderState.CANCELLED)
             order = order_from(document)
@@ -277,14 +260,21 @@ class CDEK(Manual):
             raise AdapterRejected(gettext("The settings give no tariffs and no sender for orders with CDEK."))
         return self.rules
 
-    def _document(self, external_id: str) -> Any:
-        self._known_id(external_id)
-        document = self._wire.get(f"/orders/{segment(external_id)}")
-        if entity_of(document) is None:
+    def _found(self, path: str, query: Mapping[str, Any] | None = None) -> Any:
+        """The answer to a question, None when CDEK has none. ``AdapterUnavailable`` for nonsense."""
+        try:
+            document = self._wire.get(path, query)
+        except AdapterRejected as error:
+            if error.status != 404:
+                raise
+            return None
+        if not ID.fullmatch(str((entity_of(document) or {}).get("uuid"))):
             raise AdapterUnavailable("CDEK's answer is no order")
         return document
 
-    @staticmethod
-    def _known_id(external_id: str) -> None:
-        if not ID.fullmatch(external_id):
+    def _document(self, external_id: str) -> Any:
+        """An order by CDEK's name of it. ``AdapterRejected`` with 404 when there is none."""
+        document = self._found(f"/orders/{segment(external_id)}") if ID.fullmatch(external_id) else None
+        if document is None:
             raise AdapterRejected(gettext("CDEK has no such order."), status=404)
+        return document

@@ -1,20 +1,18 @@
-"""CDEK's documents in ours: pure functions document -> events, order, hint, and its refusals in words."""
+"""CDEK's documents in ours: pure functions document -> events, order, form, hint."""
 
 from __future__ import annotations
 
 import json
 import logging
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from django.utils.translation import gettext
+from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, AdapterUnavailable
 
-from oscar_fulfillment.core.exceptions import AdapterError, AdapterRejected, AdapterUnanswered, AdapterUnavailable
-
-from .cdek_codes import DUPLICATES, LATER, NOT_FOUND, PROBLEMS, REASONS, STATUSES, UNCERTAIN
+from .cdek_answers import ID, NUMBER, entity_of, key_of, mappings, moment_of, request_of, said_in, words
+from .cdek_codes import DUPLICATES, PROBLEMS, REASONS, STATUSES
 from .events import (
     CarrierOrderState,
     IncidentClass,
@@ -29,9 +27,6 @@ from .events import (
 
 logger = logging.getLogger("oscar_fulfillment.carriers")
 
-#: CDEK's name of an order, a form, a subscription; and the number of an order, by which a parcel is followed.
-ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
-NUMBER = re.compile(r"[0-9]{4,20}", re.ASCII)
 #: Notifications about an order that make the parcel worth reading.
 ORDER_EVENTS = frozenset({"ORDER_STATUS", "ORDER_MODIFIED", "DELIV_PROBLEM"})
 #: What a state means when it is said of the way back to the shop.
@@ -74,18 +69,18 @@ def return_orders(document: Any) -> list[str]:
     related = document.get("related_entities") if isinstance(document, Mapping) else None
     return [
         str(entry["uuid"])
-        for entry in _mappings(related)
+        for entry in mappings(related)
         if entry.get("type") == "return_order" and ID.fullmatch(str(entry.get("uuid")))
     ]
 
 
 def _statuses(entity: Mapping[str, Any]) -> Iterator[TrackingEvent]:
-    for status in _mappings(entity.get("statuses")):
-        moment, code = _moment(status.get("date_time")), _key(status.get("code"))
+    for status in mappings(entity.get("statuses")):
+        moment, code = moment_of(status.get("date_time")), key_of(status.get("code"))
         if moment is None or not code:
             logger.warning("CDEK: a status without a code or a time is left out")
             continue
-        reason = _key(status.get("reason_code"))
+        reason = key_of(status.get("reason_code"))
         meaning = _status_meaning(code, reason)
         event = TrackingEvent(
             code=f"{code}/{reason}" if reason else code,
@@ -126,8 +121,8 @@ def _status_meaning(code: str, reason: str) -> Meaning:
 
 
 def _problems(entity: Mapping[str, Any]) -> Iterator[TrackingEvent]:
-    for problem in _mappings(entity.get("delivery_problem")):
-        moment, code = _moment(problem.get("create_date")), _key(problem.get("code"))
+    for problem in mappings(entity.get("delivery_problem")):
+        moment, code = moment_of(problem.get("create_date")), key_of(problem.get("code"))
         if moment is None or not code:
             logger.warning("CDEK: a delivery problem without a code or a time is left out")
             continue
@@ -163,7 +158,7 @@ def order_from(document: Any) -> RemoteOrder:
         raise AdapterUnanswered("CDEK's answer names no order")
     state, errors = request_of(document, "CREATE")
     statuses = {
-        str(status.get("code")) for status in _mappings(entity.get("statuses")) if status.get("deleted") is not True
+        str(status.get("code")) for status in mappings(entity.get("statuses")) if status.get("deleted") is not True
     }
     number = str(entity.get("cdek_number") or "")
     number = number if NUMBER.fullmatch(number) else ""
@@ -184,19 +179,9 @@ def order_from(document: Any) -> RemoteOrder:
         state=found,
         tracking_code=number,
         reference=clean(entity.get("number"), 64),
-        problem=words([*errors, *request_of(document, "DELETE")[1], *_said(document, "warnings")]),
+        problem=words([*errors, *request_of(document, "DELETE")[1], *said_in(document, "warnings")]),
         raw_status=clean(state, 40),
     )
-
-
-def request_of(document: Any, kind: str) -> tuple[str, list[tuple[str, str]]]:
-    """How the newest request of a kind (CREATE, DELETE) stands: its state, "" for none, and its errors."""
-    requests = document.get("requests") if isinstance(document, Mapping) else None
-    found: tuple[str, list[tuple[str, str]]] = "", []
-    for request in _mappings(requests):
-        if request.get("type") == kind:
-            found = str(request.get("state") or ""), _pairs(request.get("errors"))
-    return found
 
 
 def form_of(document: Any) -> tuple[str, str]:
@@ -206,8 +191,8 @@ def form_of(document: Any) -> tuple[str, str]:
     if not ID.fullmatch(uuid):
         raise AdapterUnavailable("CDEK's answer names no form")
     dated = [
-        (_moment(status.get("date_time")) or datetime.min.replace(tzinfo=UTC), number, str(status.get("code")))
-        for number, status in enumerate(_mappings(entity.get("statuses")))
+        (moment_of(status.get("date_time")) or datetime.min.replace(tzinfo=UTC), number, str(status.get("code")))
+        for number, status in enumerate(mappings(entity.get("statuses")))
     ]
     return uuid, max(dated)[2] if dated else ""
 
@@ -215,7 +200,7 @@ def form_of(document: Any) -> tuple[str, str]:
 def printed_form(document: Any, kind: str) -> str:
     """The newest form of this kind ("barcode", "waybill") that an order has already, "" for none."""
     related = document.get("related_entities") if isinstance(document, Mapping) else None
-    found = [str(entry.get("uuid")) for entry in _mappings(related) if entry.get("type") == kind]
+    found = [str(entry.get("uuid")) for entry in mappings(related) if entry.get("type") == kind]
     return next((uuid for uuid in reversed(found) if ID.fullmatch(uuid)), "")
 
 
@@ -236,11 +221,11 @@ def hint_from(body: bytes) -> ParcelHint:
     if not isinstance(kind, str) or not isinstance(document.get("attributes"), dict):
         raise AdapterRejected("the notification has no type or attributes")
     if kind not in ORDER_EVENTS:
-        return ParcelHint(kind=_key(kind))
+        return ParcelHint(kind=key_of(kind))
     attributes, uuid = document["attributes"], document.get("uuid")
     number = str(attributes.get("cdek_number") or "")
     if attributes.get("is_return") is True:
-        for entry in _mappings(attributes.get("related_entities")):
+        for entry in mappings(attributes.get("related_entities")):
             if entry.get("type") == "direct_order":
                 uuid, number = entry.get("uuid"), str(entry.get("cdek_number") or "")
     uuid = uuid if isinstance(uuid, str) and ID.fullmatch(uuid) else ""
@@ -250,83 +235,9 @@ def hint_from(body: bytes) -> ParcelHint:
     return ParcelHint(tracking_code=number, external_id=uuid, kind=kind)
 
 
-# Refusals
-
-
-def explained(error: AdapterRejected) -> AdapterError:
-    """The same refusal in words for the merchant; "later" or "unanswered" where CDEK's code means that."""
-    try:
-        document = json.loads(error.body)
-    except (ValueError, RecursionError):
-        document = {}
-    said = _said(document, "errors")
-    codes, reason, status = {code for code, _message in said}, words(said), error.status
-    if codes & LATER:
-        return AdapterUnavailable(f"CDEK asks to come back later: {reason}")
-    if codes & UNCERTAIN:
-        return AdapterUnanswered(f"CDEK answered {status}: {reason}")
-    if status in (401, 403):
-        message = gettext("CDEK does not accept the account and the password, or they may not do this.")
-    elif codes & NOT_FOUND or status == 404:
-        message, status = gettext("CDEK has no such order."), 404
-    else:
-        message = gettext("CDEK refused: {reason}").format(reason=reason or status)
-    return AdapterRejected(message, status=status, body=error.body)
-
-
-def words(said: list[tuple[str, str]]) -> str:
-    """CDEK's errors as one line: what it says and its code, each once."""
-    lines = [f"{message} ({code})" if message and code else message or code for code, message in said]
-    return clean("; ".join(dict.fromkeys(lines)))
-
-
-def _said(document: Any, name: str) -> list[tuple[str, str]]:
-    """Errors (or warnings) stand in the document itself, or in each of its requests."""
-    if not isinstance(document, Mapping):
-        return []
-    found = _pairs(document.get(name))
-    for request in _mappings(document.get("requests")):
-        found += _pairs(request.get(name))
-    return found
-
-
-def _pairs(entries: Any) -> list[tuple[str, str]]:
-    return [(clean(entry.get("code"), 100), clean(entry.get("message"), 300)) for entry in _mappings(entries)]
-
-
-# Pieces
-
-
-def entity_of(document: Any) -> Mapping[str, Any] | None:
-    """What an answer is about; None when it has none."""
-    entity = document.get("entity") if isinstance(document, Mapping) else None
-    return entity if isinstance(entity, Mapping) else None
-
-
-def _mappings(entries: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in entries if isinstance(entry, Mapping)] if isinstance(entries, list) else []
-
-
-def _key(value: Any) -> str:
-    """A code as a key: letters, digits and ``_``, at most 40."""
-    text = str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
-    return re.sub(r"[^0-9A-Za-z_]+", "_", text[:200], flags=re.ASCII).strip("_")[:40]
-
-
 def _known(table: Mapping[str, Meaning], code: str) -> str:
     return table[code].text if code in table else ""
 
 
 def _text(name: str, reason: str) -> str:
     return clean(f"{name}: {reason}" if reason else name)
-
-
-def _moment(value: Any) -> datetime | None:
-    """A moment in UTC. CDEK writes its offset ("2020-02-10T11:10:34+0700"); without one it counts as UTC."""
-    try:
-        found = datetime.fromisoformat(value)
-        found = found.astimezone(UTC) if found.tzinfo else found.replace(tzinfo=UTC)
-    except (TypeError, ValueError, OverflowError):
-        return None
-    # At the ends of the calendar nothing can be reckoned with.
-    return found if 1 < found.year < 9999 else None

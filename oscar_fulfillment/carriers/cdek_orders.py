@@ -174,7 +174,11 @@ def _recipient(address: Address) -> dict[str, Any]:
     phone = phone_of(address.phone, address.country)
     if not phone:
         raise AdapterRejected(gettext("CDEK needs the recipient's phone number."))
-    found = {"name": clean(address.name, 255), "company": clean(address.company, 255), "email": clean(address.email, 255)}
+    found = {
+        "name": clean(address.name, 255),
+        "company": clean(address.company, 255),
+        "email": clean(address.email, 255),
+    }
     return {**{name: value for name, value in found.items() if value}, "phones": [phone]}
 
 

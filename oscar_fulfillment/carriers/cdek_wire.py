@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, AdapterUnavailable
 from oscar_fulfillment.core.http import Answer, HttpClient
 
-from .cdek_mapping import explained
+from .cdek_answers import explained
 
 #: A token is not used in its last seconds: the clocks differ, and a call takes a while.
 MARGIN = 60.0
@@ -28,15 +28,16 @@ class Tokens:
         self._held: dict[str, tuple[str, float]] = {}
 
     def get(self, account: str, ask: Callable[[], tuple[str, float]], *, refused: str = "") -> str:
-        """A token that lasts a while, and is not the one that was ``refused``. ``ask`` gives a new one and its seconds."""
+        """A token that is not the one that was ``refused``. ``ask`` gives a new one and its seconds."""
         now = time.monotonic()
         with self._lock:
             token, until = self._held.get(account, ("", 0.0))
         if token and token != refused and now < until:
             return token
         token, seconds = ask()
+        life = min(seconds, LONGEST)
         # Half of a very short life is used.
-        lasts = max(min(seconds, LONGEST) - MARGIN, seconds / 2)
+        lasts = max(life - MARGIN, life / 2)
         with self._lock:
             self._held[account] = (token, now + lasts)
         return token
@@ -94,7 +95,7 @@ class CdekWire:
         raise AssertionError  # the second time returns or raises
 
     def _log_in(self) -> tuple[str, float]:
-        """A new token and its seconds. The credentials go in the body: what stands in an address is logged on its way."""
+        """A new token and its seconds. The credentials go in the body: an address is logged on its way."""
         try:
             answer = self._http.request(
                 "POST",

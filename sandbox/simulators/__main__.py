@@ -19,6 +19,7 @@ SIMULATORS = {
     "mercadopago": "sandbox.simulators.mercadopago:MercadoPago",
     "pagarme": "sandbox.simulators.pagarme:PagarMe",
     "datatrans": "sandbox.simulators.datatrans:Datatrans",
+    "cdek": "sandbox.simulators.cdek:CDEK",
 }
 
 
