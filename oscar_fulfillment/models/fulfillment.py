@@ -79,6 +79,8 @@ class OrderFulfillment(Tracked):
             ("invoice_order", _("Can invoice orders")),
             ("dispatch_order", _("Can dispatch orders")),
             ("deliver_order", _("Can mark orders as delivered")),
+            ("work_returns", _("Can work returns")),
+            ("manage_carriers", _("Can change carriers")),
             ("hold_order", _("Can hold orders and release holds")),
             ("annotate_order", _("Can write notes on orders")),
             ("export_orders", _("Can export orders")),

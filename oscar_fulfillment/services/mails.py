@@ -172,7 +172,7 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
     """What this kind of mail adds to the context."""
     if kind == messages.ORDER_DISPATCHED:
         wanted = set(payload.get("shipments") or ())
-        return {"parcels": [p for p in order_journey(order).parcels if not wanted or p.pk in wanted]}
+        return {"parcels": [p for p in order_journey(order).parcels if not wanted or p.shipment in wanted]}
     if kind in _WITH_INVOICE:
         return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:

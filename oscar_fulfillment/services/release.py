@@ -58,8 +58,9 @@ def preview_release(order: Any) -> list[ReleaseLine]:
 def _covered(order_ids: Sequence[int]) -> dict[int, int]:
     """Units per line pk that are in shipments already."""
     found: dict[int, int] = {}
-    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=order_ids)
-    for line_id, quantity in rows.exclude(shipment__status="cancelled").values_list("line_id", "quantity"):
+    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=order_ids, shipment__replaces=None)
+    rows = rows.exclude(shipment__status="cancelled", shipment__is_dropped=False)
+    for line_id, quantity in rows.values_list("line_id", "quantity"):
         found[line_id] = found.get(line_id, 0) + quantity
     return found
 
@@ -90,7 +91,7 @@ def release_effect(steps: Sequence[Step]) -> None:
     taken = _promised(locked.records)
     going = []
     for step in steps:
-        covered = book.quantities(book.of(step.subject.pk))
+        covered = book.covered(step.subject.pk)
         answers = [
             _answer(line, locked.records.get(line.stockrecord_id), covered.get(line.pk, 0), taken)
             for line in locked.lines_of(step.subject.pk)
