@@ -64,7 +64,6 @@ def carriers(simulators: str) -> dict[str, Any]:
                 "sender": {"shipment_point": "NSK33", "company": "Ponto & Vírgula", "phone": "+7 383 000-00-00"},
                 "weight": 500,
                 "dimensions": (20, 15, 10),
-                "creates_orders": True,
             },
         },
     }

@@ -12,7 +12,6 @@ Every client may have two subscriptions (:meth:`CDEK.subscribe`); CDEK drops one
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -30,7 +29,7 @@ from .base import Capability
 from .cdek_answers import ID, NUMBER, entity_of, mappings, request_of, words
 from .cdek_mapping import events_from, form_of, hint_from, order_from, printed_form, return_orders
 from .cdek_orders import OrderRules, order_body
-from .cdek_wire import CdekWire
+from .cdek_wire import CdekWire, Memory
 from .events import CarrierOrderRequest, CarrierOrderState, ParcelHint, RemoteOrder, Tracked
 from .known import KNOWN
 from .manual import Manual
@@ -46,8 +45,6 @@ FORMATS = ("A4", "A5", "A6", "A7")
 MIN_TOKEN = 16
 #: Seconds before each look whether CDEK has done what it took; what takes longer is looked at later.
 PAUSES: Sequence[float] = (0.0, 0.4, 0.8)
-#: Forms remembered as being made.
-_MAKING = 500
 
 
 class CDEK(Manual):
@@ -108,8 +105,7 @@ class CDEK(Manual):
             | ({Capability.WEBHOOK} if self.webhook_tokens else set())
         )
         self._wire = CdekWire(base_url, account, password, read=read_timeout, name=f"CDEK {self.alias}")
-        self._lock = threading.Lock()
-        self._making: dict[str, str] = {}
+        self._making, self._deleting = Memory(), Memory()
 
     # Following
 
@@ -183,32 +179,41 @@ class CDEK(Manual):
         return None if document is None else order_from(document)
 
     def cancel_order(self, external_id: str) -> RemoteOrder:
-        """Delete an order that CDEK has not begun. An answer that is not CANCELLED: CDEK is still at it, look later."""
-        order = self.fetch_order(external_id)
+        """Delete an order that CDEK has not begun. ``AdapterUnavailable`` while CDEK is still at it.
+
+        What is deleted may be gone altogether: then only the process that asked for it knows that it was there.
+        """
+        try:
+            order = self.fetch_order(external_id)
+        except AdapterRejected as error:
+            if error.status != 404 or not self._deleting.get(external_id):
+                raise
+            return RemoteOrder(external_id, CarrierOrderState.CANCELLED)
         if order.state == CarrierOrderState.CANCELLED:
             return order
-        self._wire.change("DELETE", f"/orders/{segment(order.external_id)}")
+        path = f"/orders/{segment(order.external_id)}"
+        # Before the call: its answer may be lost.
+        self._deleting.put(external_id, "asked")
+        self._wire.change("DELETE", path)
         for pause in PAUSES:
             time.sleep(pause)
-            document = self._found(f"/orders/{segment(order.external_id)}")
+            document = self._found(path)
             if document is None:
-                # What is deleted may be gone altogether.
                 return replace(order, state=CarrierOrderState.CANCELLED)
             order = order_from(document)
             state, errors = request_of(document, "DELETE")
             if order.state == CarrierOrderState.CANCELLED:
-                break
+                return order
             if state == "INVALID":
                 raise AdapterRejected(gettext("CDEK refused: {reason}").format(reason=words(errors)))
-        return order
+        raise AdapterUnavailable("CDEK is still deleting the order")
 
     # Printing
 
     def label(self, external_id: str) -> bytes:
         """CDEK makes a form when it is asked for one, and keeps it for an hour."""
         document = self._document(external_id)
-        with self._lock:
-            made = printed_form(document, self.label_form) or self._making.get(external_id, "")
+        made = printed_form(document, self.label_form) or self._making.get(external_id)
         try:
             return self._file(external_id, made or self._make(external_id))
         except AdapterRejected as error:
@@ -224,10 +229,7 @@ class CDEK(Manual):
             uuid, _state = form_of(self._wire.change("POST", FORMS[self.label_form], asked))
         except AdapterUnavailable as error:
             raise AdapterUnavailable(str(error)) from error
-        with self._lock:
-            while len(self._making) >= _MAKING:
-                self._making.pop(next(iter(self._making)))
-            self._making[external_id] = uuid
+        self._making.put(external_id, uuid)
         return uuid
 
     def _file(self, external_id: str, form: str) -> bytes:
@@ -240,8 +242,7 @@ class CDEK(Manual):
             if state == "READY":
                 break
             if state in ("INVALID", "REMOVED"):
-                with self._lock:
-                    self._making.pop(external_id, None)
+                self._making.drop(external_id)
                 reason = words(request_of(document, "CREATE")[1]) or state
                 raise AdapterRejected(
                     gettext("CDEK refused: {reason}").format(reason=reason), status=404 if state == "REMOVED" else 0

@@ -18,6 +18,8 @@ from .events import clean
 #: CDEK's name of an order, a form, a subscription; and the number of an order, by which a parcel is followed.
 ID = re.compile(r"[0-9a-fA-F]{8}(?:-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}", re.ASCII)
 NUMBER = re.compile(r"[0-9]{4,20}", re.ASCII)
+#: Before anything that has a date.
+EVER = datetime.min.replace(tzinfo=UTC)
 
 
 def entity_of(document: Any) -> Mapping[str, Any] | None:
@@ -51,11 +53,15 @@ def moment_of(value: Any) -> datetime | None:
 def request_of(document: Any, kind: str) -> tuple[str, list[tuple[str, str]]]:
     """How the newest request of a kind (CREATE, DELETE) stands: its state, "" for none, and its errors."""
     requests = document.get("requests") if isinstance(document, Mapping) else None
-    found: tuple[str, list[tuple[str, str]]] = "", []
-    for request in mappings(requests):
-        if request.get("type") == kind:
-            found = str(request.get("state") or ""), _pairs(request.get("errors"))
-    return found
+    found = [
+        (moment_of(request.get("date_time")) or EVER, number, request)
+        for number, request in enumerate(mappings(requests))
+        if request.get("type") == kind
+    ]
+    if not found:
+        return "", []
+    newest = max(found, key=lambda entry: entry[:2])[2]
+    return str(newest.get("state") or ""), _pairs(newest.get("errors"))
 
 
 def explained(error: AdapterRejected) -> AdapterError:

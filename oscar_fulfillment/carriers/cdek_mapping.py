@@ -6,12 +6,12 @@ import json
 import logging
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, AdapterUnavailable
 
-from .cdek_answers import ID, NUMBER, entity_of, key_of, mappings, moment_of, request_of, said_in, words
+from .cdek_answers import EVER, ID, NUMBER, entity_of, key_of, mappings, moment_of, request_of, said_in, words
 from .cdek_codes import DUPLICATES, PROBLEMS, REASONS, STATUSES
 from .events import (
     CarrierOrderState,
@@ -191,7 +191,7 @@ def form_of(document: Any) -> tuple[str, str]:
     if not ID.fullmatch(uuid):
         raise AdapterUnavailable("CDEK's answer names no form")
     dated = [
-        (moment_of(status.get("date_time")) or datetime.min.replace(tzinfo=UTC), number, str(status.get("code")))
+        (moment_of(status.get("date_time")) or EVER, number, str(status.get("code")))
         for number, status in enumerate(mappings(entity.get("statuses")))
     ]
     return uuid, max(dated)[2] if dated else ""

@@ -50,6 +50,29 @@ class Tokens:
 tokens = Tokens()
 
 
+class Memory:
+    """What one process remembers of its last calls: a word for each of ``most`` names at most. Thread-safe."""
+
+    def __init__(self, most: int = 500):
+        self._most, self._lock = most, threading.Lock()
+        self._words: dict[str, str] = {}
+
+    def get(self, name: str) -> str:
+        with self._lock:
+            return self._words.get(name, "")
+
+    def put(self, name: str, word: str) -> None:
+        with self._lock:
+            self._words.pop(name, None)
+            while len(self._words) >= self._most:
+                self._words.pop(next(iter(self._words)))
+            self._words[name] = word
+
+    def drop(self, name: str) -> None:
+        with self._lock:
+            self._words.pop(name, None)
+
+
 class CdekWire:
     """Calls to CDEK as one account. Thread-safe."""
 

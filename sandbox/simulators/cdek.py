@@ -59,7 +59,7 @@ class CDEK(CdekForms):
 
     def advance(self, code: str, step: str, notify: str = "once", **changes: Any) -> dict[str, Any]:
         """What comes back to the shop is an order of its own, with a number of its own."""
-        if self.steps[step].get("back"):
+        if self.steps[step].get("back") and not (self.record(code) or {}).get("is_return"):
             self.parcel(code)
             way_back = self.parcel(f"9{code}"[:20], is_return=True, direct=code)
             with self.books.change("parcel", code) as record:
@@ -253,7 +253,10 @@ class CDEK(CdekForms):
     @route("GET", "/", person=True)
     def page(self, request: Request) -> Response:
         self.work()
-        response = super().page(request)
+        return super().page(request)
+
+    def held_form(self, request: Request) -> Markup:
+        """Also what waits for a person: orders that are not checked yet."""
         rows = Markup("").join(
             Markup(
                 '<form method="post" action="{root}orders"><input type="hidden" name="uuid" value="{uuid}"><p>{number} '
@@ -263,18 +266,15 @@ class CDEK(CdekForms):
             for found in self.books.all("order", newest_first=True)
             if found["state"] == "ACCEPTED"
         )
-        extra = Markup(
-            '<h2>Orders that are not checked yet</h2>{rows}<form method="post" action="{root}orders"><p>{told} '
-            '<button name="do" value="{do}">{label}</button></p></form></main>'
+        switch = Markup(
+            '<form method="post" action="{root}orders"><p>{told} <button name="do" value="{do}">{label}</button></p></form>'
         ).format(
             root=root(request),
-            rows=rows or Markup("<p>None.</p>"),
             told="New orders wait for you." if self.by_hand else "New orders are checked by themselves.",
             do="by_itself" if self.by_hand else "by_hand",
             label="Check them by themselves" if self.by_hand else "Let them wait for me",
         )
-        response.set_data(response.get_data(as_text=True).replace("</main>", str(extra)))
-        return response
+        return super().held_form(request) + switch + rows
 
     @route("POST", "/orders", person=True)
     def decide(self, request: Request) -> Response:

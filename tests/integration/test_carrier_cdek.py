@@ -557,13 +557,27 @@ def test_a_deleted_order_may_be_gone_altogether(carrier, driver):
     assert carrier.find_order(ordered.reference) is None
 
 
-def test_a_deletion_that_takes_a_while_is_no_cancellation_yet(carrier, driver):
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_deletion_that_takes_a_while_is_tried_again(carrier, driver, forgets):
+    driver.forgets = forgets
     ordered = carrier.create_order(asked(), key=new_key())
     carrier.fetch_order(ordered.external_id)
     driver.work = lambda: None
-    assert carrier.cancel_order(ordered.external_id).state == CarrierOrderState.CREATED
+    with pytest.raises(AdapterUnavailable):
+        carrier.cancel_order(ordered.external_id)
     del driver.work
-    assert carrier.fetch_order(ordered.external_id).state == CarrierOrderState.CANCELLED
+    assert carrier.cancel_order(ordered.external_id).state == CarrierOrderState.CANCELLED
+    assert len([call for call in driver.calls if call[0] == "DELETE"]) == 1
+
+
+@pytest.mark.parametrize("forgets", [True, False])
+def test_a_deletion_whose_answer_was_lost_is_found_done(carrier, driver, forgets):
+    driver.forgets = forgets
+    ordered = carrier.create_order(asked(), key=new_key())
+    driver.fail_next("cut_after", path="DELETE")
+    with pytest.raises(AdapterUnanswered):
+        carrier.cancel_order(ordered.external_id)
+    assert carrier.cancel_order(ordered.external_id).state == CarrierOrderState.CANCELLED
 
 
 @pytest.mark.parametrize("body", [b"{}", b'{"entity":{}}', b'{"entity":{"uuid":"x"},"requests":[]}', b"[]", b"null"])

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from oscar_fulfillment.carriers.base import Capability, TrackingCodeError
 from oscar_fulfillment.carriers.cdek import CDEK
-from oscar_fulfillment.carriers.cdek_answers import explained, words
+from oscar_fulfillment.carriers.cdek_answers import explained, request_of, words
 from oscar_fulfillment.carriers.cdek_codes import PROBLEMS, REASONS, STATUSES
 from oscar_fulfillment.carriers.cdek_mapping import (
     events_from,
@@ -25,7 +25,7 @@ from oscar_fulfillment.carriers.cdek_mapping import (
     return_orders,
 )
 from oscar_fulfillment.carriers.cdek_orders import OrderRules, order_body, phone_of
-from oscar_fulfillment.carriers.cdek_wire import Tokens
+from oscar_fulfillment.carriers.cdek_wire import Memory, Tokens
 from oscar_fulfillment.carriers.events import (
     FINAL,
     Address,
@@ -294,6 +294,17 @@ def test_states_that_cdek_has_not_named_yet():
     assert order_from(document).state == CarrierOrderState.CANCELLED
     document["entity"].update(cdek_number=1105088384, statuses=[])
     assert order_from(document).tracking_code == "1105088384"
+
+
+def test_the_newest_request_counts_wherever_it_stands():
+    document = recorded("order_deleted")
+    refused = {"type": "DELETE", "date_time": "2026-02-10T04:30:00+0000", "state": "INVALID", "errors": []}
+    for requests in ([*document["requests"], refused], [refused, *document["requests"]]):
+        assert request_of({"requests": requests}, "DELETE") == ("SUCCESSFUL", [])
+    assert (
+        request_of({"requests": [{"type": "DELETE"}, {"type": "DELETE", "state": "ACCEPTED"}]}, "DELETE")[0]
+        == "ACCEPTED"
+    )
 
 
 def test_a_form_stands_as_its_newest_status_says():
@@ -617,6 +628,16 @@ def test_a_short_life_is_used_in_part_and_a_long_one_is_not_believed(seconds, la
     assert tokens.get("a", lambda: ("new", seconds)) == "old"
     now[0] = lasts + 1
     assert tokens.get("a", lambda: ("new", seconds)) == "new"
+
+
+def test_a_memory_keeps_the_newest():
+    memory = Memory(most=2)
+    for name in ("a", "b", "a", "c"):
+        memory.put(name, name.upper())
+    assert [memory.get(name) for name in ("a", "b", "c")] == ["A", "", "C"]
+    memory.drop("a")
+    memory.drop("never")
+    assert memory.get("a") == ""
 
 
 # Options
