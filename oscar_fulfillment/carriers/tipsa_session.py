@@ -82,8 +82,7 @@ class TipsaSession:
                 raise
             # Whatever it is that TIPSA cannot read, another login would not mend it.
             message = gettext("TIPSA does not know the session that it has just given.")
-            self._remember(self._refusal, "", message)
-            raise AdapterUnavailable(message) from fault
+            raise self._remember(self._refusal, message, later=True) from fault
 
     def _ask(self, service: str, operation: str, parameters: Any, *, session: str, changes: bool = False) -> Any:
         return self._soap.call(
@@ -113,34 +112,34 @@ class TipsaSession:
                 raise self._refused(number.strip(), reason.strip() or fault.text) from fault
             session = soap.text_of(answer, "strSesion", limit=100)
             if soap.text_of(answer, "Result").lower() != "true" or not session:
-                raise self._refused(soap.text_of(answer, "strError", limit=10), "")
+                raise self._refused(soap.text_of(answer, "strError", limit=10), "strSesion")
             self._id = session
             return session
 
     def _refused(self, number: str, reason: str) -> AdapterRejected | AdapterUnavailable:
-        said = f"{number}: {reason}" if reason else number
-        if number == _BLOCKED:
+        blocked, said = number == _BLOCKED, f"{number}: {reason}" if number else reason
+        if blocked:
             message = gettext("TIPSA has blocked this server's address for some minutes ({reason}).")
         else:
             message = gettext("TIPSA does not accept the agency, the customer code and the password ({reason}).")
         logger.warning("%s: login refused (%s)", self.name, said)
-        self._remember(self._block if number == _BLOCKED else self._refusal, number, message.format(reason=said))
-        return self._error(number, message.format(reason=said))
+        return self._remember(self._block if blocked else self._refusal, message.format(reason=said), later=blocked)
 
     def _rest(self) -> None:
         """Raise what the last login was refused with, as long as nobody may try again."""
         for key in (self._block, self._refusal):
             told = cache.get(key)
             if told and told["until"] > self._clock():
-                raise self._error(told["number"], told["message"])
+                raise _error(told["message"], later=told["later"])
 
-    def _remember(self, key: str, number: str, message: str) -> None:
-        cache.set(key, {"number": number, "message": message, "until": self._clock() + REST}, timeout=REST)
+    def _remember(self, key: str, message: str, *, later: bool) -> AdapterRejected | AdapterUnavailable:
+        """Let nobody log in for a while; returns the error to raise. ``later``: it is no matter of the credentials."""
+        cache.set(key, {"message": message, "later": later, "until": self._clock() + REST}, timeout=REST)
+        return _error(message, later=later)
 
-    @staticmethod
-    def _error(number: str, message: str) -> AdapterRejected | AdapterUnavailable:
-        # Without a number it was no refusal: the session was lost.
-        return AdapterUnavailable(message) if number in ("", _BLOCKED) else AdapterRejected(message)
+
+def _error(message: str, *, later: bool) -> AdapterRejected | AdapterUnavailable:
+    return AdapterUnavailable(message) if later else AdapterRejected(message)
 
 
 def _mark(*parts: str) -> str:
