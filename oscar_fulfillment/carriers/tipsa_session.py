@@ -30,8 +30,8 @@ NAMESPACE = "http://tempuri.org/"
 REST = 600
 #: Faults of a session that is over; the second one is what an unreadable session gives.
 GONE = frozenset({"EROSessionNotFound", "EConvertError"})
-#: Number of a login's refusal that concerns the address, not the customer.
-_BLOCKED = "3"
+#: How a login is refused: no such customer or password, no web service for it, not active; the address is blocked.
+_REFUSED, _BLOCKED = frozenset({"1", "2", "4"}), "3"
 
 
 class TipsaSession:
@@ -108,22 +108,24 @@ class TipsaSession:
             try:
                 answer = self._ask("LoginWSService", "LoginCli2", parameters, session="")
             except soap.SoapFault as fault:
-                number, _colon, reason = fault.text.partition(":")
-                raise self._refused(number.strip(), reason.strip() or fault.text) from fault
+                raise self._refused(fault.text.partition(":")[0].strip(), fault.text) from fault
             session = soap.text_of(answer, "strSesion", limit=100)
             if soap.text_of(answer, "Result").lower() != "true" or not session:
-                raise self._refused(soap.text_of(answer, "strError", limit=10), "strSesion")
+                number = soap.text_of(answer, "strError", limit=10)
+                raise self._refused(number, number or "strSesion")
             self._id = session
             return session
 
     def _refused(self, number: str, reason: str) -> AdapterRejected | AdapterUnavailable:
-        blocked, said = number == _BLOCKED, f"{number}: {reason}" if number else reason
-        if blocked:
+        if number in _REFUSED:
+            message = gettext("TIPSA does not accept the agency, the customer code and the password ({reason}).")
+        elif number == _BLOCKED:
             message = gettext("TIPSA has blocked this server's address for some minutes ({reason}).")
         else:
-            message = gettext("TIPSA does not accept the agency, the customer code and the password ({reason}).")
-        logger.warning("%s: login refused (%s)", self.name, said)
-        return self._remember(self._block if blocked else self._refusal, message.format(reason=said), later=blocked)
+            message = gettext("TIPSA takes no login at the moment ({reason}).")
+        logger.warning("%s: login refused (%s)", self.name, reason)
+        key = self._block if number == _BLOCKED else self._refusal
+        return self._remember(key, message.format(reason=reason), later=number not in _REFUSED)
 
     def _rest(self) -> None:
         """Raise what the last login was refused with, as long as nobody may try again."""

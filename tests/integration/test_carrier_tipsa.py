@@ -225,20 +225,31 @@ def test_a_login_that_got_no_answer_is_no_refusal(carrier, driver):
     assert states(carrier, code) == [TrackingState.IN_TRANSIT]
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        {"Result": "false", "strError": "4", "strSesion": ""},
-        {"Result": "true", "strError": "0", "strSesion": ""},
-        {},
-    ],
-)
-def test_a_login_without_a_session_is_a_refusal(carrier, driver, monkeypatch, answer):
-    monkeypatch.setattr(driver, "log_in", lambda asked: answer)
+def test_an_inactive_customer_is_a_refusal_without_a_fault_too(carrier, driver, monkeypatch):
+    code = parcel(driver, "in_transit")
+    monkeypatch.setattr(driver, "log_in", lambda asked: {"Result": "false", "strError": "4", "strSesion": ""})
     for _time in range(2):
-        with pytest.raises(AdapterRejected, match="agency"):
-            carrier.track([parcel(driver, "in_transit")])
+        with pytest.raises(AdapterRejected, match=r"\(4\)"):
+            carrier.track([code])
     assert len(logins(driver)) == 1
+
+
+def test_a_login_that_fails_for_another_reason_is_tried_later(carrier, driver, clock, monkeypatch):
+    code = parcel(driver, "in_transit")
+
+    def crash(asked):
+        raise driver.fault("EAccessViolation", "Access violation at address 00000000")
+
+    for broken in (crash, lambda asked: {"Result": "true", "strError": "0", "strSesion": ""}, lambda asked: {}):
+        monkeypatch.setattr(driver, "log_in", broken)
+        before = len(logins(driver))
+        for _time in range(2):
+            with pytest.raises(AdapterUnavailable, match="no login at the moment"):
+                carrier.track([code])
+        assert len(logins(driver)) == before + 1
+        clock.later(minutes=11)
+    monkeypatch.undo()
+    assert states(carrier, code) == [TrackingState.IN_TRANSIT]
 
 
 # Incidents
