@@ -114,6 +114,10 @@ class CarrierCase:
     unknown_code = "NOSUCH404"
     #: False for a carrier that proves nothing in its notifications: they are hints.
     signed = True
+    #: True for a carrier that proves its address with an unsigned message; it may then say nothing of any parcel.
+    open_to_pings = False
+    #: False for a carrier that tells how a parcel stands now, and not all that happened to it.
+    keeps_history = True
     #: Texts that no repr, no log line and no message of an error may hold.
     secrets: tuple[str, ...] = ()
     #: With Capability.DISTANCE: an address whose distance is known, and one that is nowhere.

