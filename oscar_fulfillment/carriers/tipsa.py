@@ -8,14 +8,16 @@ agency, waybill); the ten digits of a waybill alone are taken for one of the sho
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from oscar_fulfillment.core.exceptions import ConfigurationError
+from django.utils.translation import gettext
+
+from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, ConfigurationError
 
 from . import soap
 from .base import Capability
-from .events import Address, Distance, Tracked
+from .events import Address, Distance, Tracked, TrackingEvent
 from .known import Known
 from .tipsa_mapping import Reference, distance_from, incidents_from, merged, reference_from, statuses_from
 from .tipsa_session import BASE_URL, TipsaSession
@@ -75,13 +77,23 @@ class Tipsa(Known):
 
     def _tracked(self, code: str) -> Tracked:
         reference = reference_from(code)
-        statuses = statuses_from(self._text("ConsEnvEstados", "strEnvEstados", reference)) if reference else []
+        statuses = self._events(statuses_from, "ConsEnvEstados", "strEnvEstados", reference) if reference else []
         if not reference or not statuses:
             return Tracked(code, problem="not_found")
-        incidents = []
+        incidents: list[TrackingEvent] = []
         if any(event.incident is not None for event in statuses):
-            incidents = incidents_from(self._text("ConsEnvIncidencias", "strEnvIncidencias", reference))
+            incidents = self._events(incidents_from, "ConsEnvIncidencias", "strEnvIncidencias", reference)
         return Tracked(code, merged(statuses, incidents))
+
+    def _events(
+        self, read: Callable[[str], list[TrackingEvent]], operation: str, field: str, reference: Reference
+    ) -> list[TrackingEvent]:
+        answer = self._asked(operation, **reference.parameters)
+        try:
+            return [] if answer is None else read(soap.raw(answer, field))
+        except AdapterUnanswered as error:
+            # TIPSA is well, and this parcel's document is broken: no reason to let all the others wait.
+            raise AdapterRejected(gettext("What TIPSA says of this parcel cannot be read.")) from error
 
     def distance(self, address: Address) -> Distance | None:
         """From the agency that delivers there to the town, by road, as TIPSA reckons it."""
@@ -90,10 +102,6 @@ class Tipsa(Known):
             return None
         answer = self._asked("ConsKilometros", strPobla=town, strCP=postcode)
         return None if answer is None else distance_from(answer)
-
-    def _text(self, operation: str, field: str, reference: Reference) -> str:
-        answer = self._asked(operation, **reference.parameters)
-        return "" if answer is None else soap.raw(answer, field)
 
     def _asked(self, operation: str, **parameters: str) -> Any:
         """The answer, None where TIPSA says that there is no such thing."""

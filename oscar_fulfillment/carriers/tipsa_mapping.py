@@ -65,6 +65,7 @@ def statuses_from(document: str) -> list[TrackingEvent]:
 def incidents_from(document: str) -> list[TrackingEvent]:
     """The incidents of ``strEnvIncidencias``, and for each that is solved a second event that says so."""
     found: list[TrackingEvent] = []
+    solved: list[TrackingEvent] = []
     for row in sorted(_rows(document, "ENV_INCIDENCIAS", "INC"), key=_number):
         moment = _moment(row, "D_FEC_HORA_ALTA")
         if moment is None:
@@ -73,7 +74,7 @@ def incidents_from(document: str) -> list[TrackingEvent]:
         found.append(event)
         closed = _moment(row, "D_FEC_HORA_CIERRE", after=moment)
         if closed is not None and row.get("B_RESUELTA", "").lower() == "true":
-            found.append(
+            solved.append(
                 TrackingEvent(
                     code=f"{event.code}{_SOLVED}",
                     occurred_at=closed,
@@ -82,7 +83,9 @@ def incidents_from(document: str) -> list[TrackingEvent]:
                     external_id=f"{event.external_id}{_SOLVED}",
                 )
             )
-    return found
+    # A correction takes back the event before it: that has to be the incident, not the news that it is closed.
+    corrected = max((event.occurred_at for event in found if event.retracts), default=None)
+    return found + [event for event in solved if corrected is None or event.occurred_at > corrected]
 
 
 def merged(statuses: Iterable[TrackingEvent], incidents: Iterable[TrackingEvent]) -> list[TrackingEvent]:

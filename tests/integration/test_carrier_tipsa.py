@@ -7,15 +7,20 @@ from decimal import Decimal
 
 import pytest
 import urllib3
+from django.conf import settings
 from django.core.cache import cache
+from django.test import override_settings
 
 from oscar_fulfillment.carriers.events import Address, Distance, IncidentClass, TrackingState
 from oscar_fulfillment.carriers.soap import SoapFault
 from oscar_fulfillment.carriers.tipsa import Tipsa
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, AdapterUnavailable
+from oscar_fulfillment.services.tracking_polls import poll_due
 from oscar_fulfillment.test.carrier_contract import CarrierContract
 from sandbox.simulators import tipsa as simulation
 from sandbox.simulators.base import serve
+
+from .parcels import box, due_now, on_the_way, statuses
 
 pytestmark = [pytest.mark.feature("D9"), pytest.mark.usefixtures("forgetful")]
 OURS = f"{simulation.AGENCY}{simulation.AGENCY}"
@@ -338,6 +343,18 @@ def test_a_fault_that_says_so_is_a_parcel_that_is_not_known(carrier, driver, mon
     assert carrier.track([f"{OURS}0000000001"])[0].problem == "not_found"
 
 
+@pytest.mark.parametrize("document", ["<CONSULTA>", "<!DOCTYPE x [<!ENTITY a 'b'>]><CONSULTA/>", "text"])
+def test_a_document_of_one_parcel_that_cannot_be_read_is_that_parcels_trouble(carrier, driver, monkeypatch, document):
+    code = parcel(driver, "attempt_failed")
+    inside = document.replace("<", "&lt;")
+    for operation, field in (("statuses", "strEnvEstados"), ("incidents", "strEnvIncidencias")):
+        with monkeypatch.context() as patch:
+            patch.setattr(driver, operation, lambda asked, field=field: {field: inside})
+            with pytest.raises(AdapterRejected, match="cannot be read"):
+                carrier.track([code])
+    assert states(carrier, code) == [TrackingState.DELIVERY_FAILED]
+
+
 def test_a_change_whose_answer_is_lost_may_have_been_done(carrier, driver):
     carrier.track([parcel(driver, "in_transit")])
     driver.fail_next("cut_after")
@@ -361,6 +378,58 @@ def test_distances(carrier, driver):
     asked = len(driver.calls)
     assert [to(country="FR"), to(country=""), to(city=""), to(postcode=" ")] == [None] * 4
     assert len(driver.calls) == asked
+
+
+# In the shop
+
+
+@pytest.fixture
+def shop(address):
+    options = {
+        "agency": simulation.AGENCY,
+        "customer": simulation.CUSTOMER,
+        "password": simulation.PASSWORD,
+        "base_url": address,
+    }
+    declared = {"tipsa": {"BACKEND": "oscar_fulfillment.carriers.tipsa.Tipsa", "OPTIONS": options}}
+    with override_settings(OSCAR_FULFILLMENT={**settings.OSCAR_FULFILLMENT, "CARRIERS": declared}):
+        yield
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("shop")
+def test_a_batch_is_read_to_its_end_though_the_session_ends_and_a_parcel_is_refused(driver, monkeypatch):
+    orders = {number: on_the_way(f"{number:010d}", carrier="tipsa") for number in range(1, 7)}
+    code = {number: f"{OURS}{number:010d}" for number in orders}
+    for number in orders:
+        driver.advance(code[number], "in_transit")
+    driver.advance(code[2], "attempt_failed", note="<script>alert(1)</script>")
+    driver.advance(code[6], "delivered")
+    statuses_of, asked = driver.statuses, []
+
+    def statuses_for(question):
+        asked.append(question.parameters["strAlbaran"])
+        if len(asked) == 3:
+            driver.revoke_tokens()
+        if asked[-1] == "0000000004":
+            raise driver.fault("Exception", "3: Usuario no permitido.")
+        return statuses_of(question)
+
+    monkeypatch.setattr(driver, "statuses", statuses_for)
+    due_now()
+    assert poll_due(budget=30) == {"tipsa": 6}
+    found = {number: box(order) for number, order in orders.items()}
+    assert {number: parcel.tracking_state for number, parcel in found.items()} == {
+        1: "in_transit", 2: "delivery_failed", 3: "in_transit", 4: "", 5: "in_transit", 6: "delivered",
+    }  # fmt: skip
+    assert found[1].tracking_code == code[1]
+    assert "Usuario no permitido" in found[4].tracking_problem
+    assert (found[2].incident, found[2].events.get(code="INC/AS").note) == ("absent", "<script>alert(1)</script>")
+    assert statuses(orders[6]) == ("paid", "delivered")
+    assert driver.logins() == 2
+    due_now()
+    assert poll_due(budget=30) == {"tipsa": 5}
+    assert found[2].events.count() == 2
 
 
 # The simulator

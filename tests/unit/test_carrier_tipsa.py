@@ -36,6 +36,7 @@ from oscar_fulfillment.carriers.tipsa_mapping import (
 )
 from oscar_fulfillment.core.exceptions import AdapterUnanswered, ConfigurationError
 from oscar_fulfillment.core.registry import Registry
+from oscar_fulfillment.selectors.tracking import sum_up
 
 pytestmark = pytest.mark.feature("D9")
 DATA = Path(__file__).parents[1] / "data" / "tipsa"
@@ -156,6 +157,20 @@ def test_an_unknown_incident_is_kept_beside_the_status():
 def test_a_correction_takes_back_what_was_said_before():
     [event] = incident(code="MCC")
     assert (event.retracts, event.incident, event.state) == (True, IncidentClass.CORRECTION, TrackingState.INFO)
+
+
+def test_what_was_corrected_is_taken_back_and_not_the_news_that_it_is_closed():
+    closed = {"D_FEC_HORA_CIERRE": "02/06/2025 17:40:00", "B_RESUELTA": "True"}
+    wrong = {"I_ID": "1", "V_COD_TIPO_INC": "AS", "D_FEC_HORA_ALTA": "02/06/2025 17:29:43", **closed}
+    right = {"I_ID": "2", "V_COD_TIPO_INC": "MCC", "D_FEC_HORA_ALTA": "02/06/2025 17:40:00"}
+    later = {"I_ID": "3", "V_COD_TIPO_INC": "DI", "D_FEC_HORA_ALTA": "02/06/2025 17:41:00", **closed}
+    later["D_FEC_HORA_CIERRE"] = "02/06/2025 18:00:00"
+    rows = (" ".join(f'{name}="{value}"' for name, value in row.items()) for row in (wrong, right, later))
+    found = "".join(f"<ENV_INCIDENCIAS><INC {row}/></ENV_INCIDENCIAS>" for row in rows)
+    told = merged([], incidents_from(f"<CONSULTA>{found}</CONSULTA>"))
+    assert [event.code for event in told] == ["INC/AS", "INC/MCC", "INC/DI", "INC/DI/RESUELTA"]
+    summary = sum_up(told, datetime(2025, 3, 1, tzinfo=UTC))
+    assert (summary.state, summary.incident) == (TrackingState.DELIVERY_FAILED, "address_wrong")
 
 
 @pytest.mark.parametrize(
