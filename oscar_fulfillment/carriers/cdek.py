@@ -7,7 +7,7 @@ minute, and only then it has its number: ``fetch_order`` until it is CREATED or 
 once among the orders that are under way. So ``create_order`` looks for it first and never orders twice.
 
 *Notifications are not signed.* Their address carries a secret ``?token=``, and they are hints: the order is read again.
-Every client may have two subscriptions (:meth:`CDEK.subscribe`); CDEK drops one whose address does not answer with 200.
+Every client may have two subscriptions (:meth:`Cdek.subscribe`); CDEK drops one whose address does not answer with 200.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ MIN_TOKEN = 16
 PAUSES: Sequence[float] = (0.0, 0.4, 0.8)
 
 
-class CDEK(Manual):
+class Cdek(Manual):
     """One account of CDEK.
 
     ``account`` and ``password`` are those of the integration (not of the personal account). Orders need ``tariffs``

@@ -28,7 +28,7 @@ DELETE_REFUSED = (
 )
 
 
-class CDEK(CdekForms):
+class Cdek(CdekForms):
     """One client of CDEK. An order is checked ``delay`` after it was taken, or when a person says so (``by_hand``)."""
 
     name, title = "cdek", "CDEK"

@@ -15,7 +15,7 @@ from werkzeug.middleware.dispatcher import DispatcherMiddleware
 
 from oscar_fulfillment.carriers import cdek as adapter
 from oscar_fulfillment.carriers.base import Capability
-from oscar_fulfillment.carriers.cdek import CDEK
+from oscar_fulfillment.carriers.cdek import Cdek
 from oscar_fulfillment.carriers.cdek_wire import tokens
 from oscar_fulfillment.carriers.events import (
     Address,
@@ -36,7 +36,7 @@ from oscar_fulfillment.test.carrier_case import new_key
 from oscar_fulfillment.test.carrier_contract import CarrierContract
 from sandbox.simulators import cdek_wire as simulation
 from sandbox.simulators.base import serve
-from sandbox.simulators.cdek import CDEK as Vendor
+from sandbox.simulators.cdek import Cdek as Vendor
 from tests.pdf import words
 
 D = Decimal
@@ -100,7 +100,7 @@ def connect(address):
             "base_url": f"{address}/v2",
             "read_timeout": 1.0,
         }
-        return CDEK(alias="cdek", **{**values, **options})
+        return Cdek(alias="cdek", **{**values, **options})
 
     return connected
 
@@ -773,7 +773,7 @@ def test_the_sandbox_has_an_account_at_its_simulator():
     built["cdek"].delay = timedelta(0)
     with serve(application(built)) as address:
         declared = carriers(address)["cdek"]
-        carrier = CDEK(alias="cdek", **declared["OPTIONS"])
+        carrier = Cdek(alias="cdek", **declared["OPTIONS"])
         assert Capability.CREATE_ORDER in carrier.capabilities
         ordered = carrier.create_order(asked(), key=new_key())
         assert carrier.fetch_order(ordered.external_id).state == CarrierOrderState.CREATED

@@ -17,7 +17,7 @@ from oscar_fulfillment.test import factories
 from oscar_fulfillment.webhooks.carriers import register_carriers
 from sandbox.simulators import cdek_wire as simulation
 from sandbox.simulators.base import serve
-from sandbox.simulators.cdek import CDEK as Vendor
+from sandbox.simulators.cdek import Cdek as Vendor
 
 from .parcels import TEAM, box, mails, statuses
 
@@ -45,7 +45,7 @@ def vendor():
             "creates_orders": True,
             "shipping_methods": ["free"],
         }
-        declared = {"cdek": {"BACKEND": "oscar_fulfillment.carriers.cdek.CDEK", "OPTIONS": options}}
+        declared = {"cdek": {"BACKEND": "oscar_fulfillment.carriers.cdek.Cdek", "OPTIONS": options}}
         with override_settings(OSCAR_FULFILLMENT={**settings.OSCAR_FULFILLMENT, "CARRIERS": declared}):
             register_carriers()
             yield vendor

@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 from gocream_pycdek import statuses as theirs
-from hypothesis import given
+from hypothesis import HealthCheck, given
+from hypothesis import settings as given_settings
 from hypothesis import strategies as st
 
 from oscar_fulfillment.carriers.base import Capability, TrackingCodeError
-from oscar_fulfillment.carriers.cdek import CDEK
+from oscar_fulfillment.carriers.cdek import Cdek
 from oscar_fulfillment.carriers.cdek_answers import explained, request_of, words
 from oscar_fulfillment.carriers.cdek_codes import PROBLEMS, REASONS, STATUSES
 from oscar_fulfillment.carriers.cdek_mapping import (
@@ -63,7 +64,7 @@ def raw(name):
 
 
 def carrier(**options):
-    return CDEK(alias="cdek", **{**OPTIONS, **options})
+    return Cdek(alias="cdek", **{**OPTIONS, **options})
 
 
 def order(**changes):
@@ -234,6 +235,7 @@ JSON = st.recursive(
 
 
 @given(st.lists(st.fixed_dictionaries({}, optional=dict.fromkeys(("code", "name", "date_time", "reason_code", "city", "deleted", "create_date"), JSON))), JSON, JSON)  # fmt: skip
+@given_settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
 def test_no_document_breaks_the_reading(entries, requests, related):
     document = order()
     document["entity"].update(statuses=entries, delivery_problem=entries, cdek_number=related, number=requests)
@@ -520,6 +522,7 @@ def test_cash_is_that_of_the_goods_and_the_rest_is_for_the_carriage():
     st.lists(st.tuples(st.decimals(0, 5000, places=2), st.integers(1, 9)), min_size=1, max_size=6),
     st.decimals(0, 60_000, places=2),
 )
+@given_settings(deadline=None)
 def test_cash_adds_up_to_the_kopeck(lines, cash):
     goods = tuple(PackedItem("Вещь", f"S{n}", quantity, value) for n, (value, quantity) in enumerate(lines))
     asked = request(
@@ -697,7 +700,7 @@ def test_wrong_settings_are_told_at_once(options):
 
 def test_an_unknown_setting_is_told_by_the_registry(settings):
     settings.OSCAR_FULFILLMENT = {
-        "CARRIERS": {"cdek": {"BACKEND": "oscar_fulfillment.carriers.cdek.CDEK", "OPTIONS": {**OPTIONS, "tarifs": {}}}}
+        "CARRIERS": {"cdek": {"BACKEND": "oscar_fulfillment.carriers.cdek.Cdek", "OPTIONS": {**OPTIONS, "tarifs": {}}}}
     }
     with pytest.raises(ConfigurationError, match="tarifs"):
         Registry("CARRIERS").get("cdek")
