@@ -77,8 +77,10 @@ def test_a_number_that_comes_later_is_asked_for(later):
     row = CarrierOrder.objects.get()
     assert (row.status, row.tracking_code) == ("accepted", "")
     assert not Parcel.objects.exists()
+    send()  # asked for once soon ...
+    assert [name for name, _about in later.calls] == ["create_order", "fetch_order"]
     CarrierOrder.objects.update(next_check_at=timezone.now())
-    assert watch_parcels()["numbers"] == 1
+    assert watch_parcels()["numbers"] == 1  # ... and then by the task
     assert CarrierOrder.objects.get().status == "accepted"
     later.confirm(row.external_id)
     CarrierOrder.objects.update(next_check_at=timezone.now())
