@@ -50,4 +50,25 @@ def gateways(simulators: str) -> dict[str, Any]:
 
 def carriers(simulators: str) -> dict[str, Any]:
     """Those of the setting CARRIERS that have an account, each at its simulator."""
-    return {}
+    from .simulators import correios, melhor_envio
+
+    return {
+        "correios": {
+            "BACKEND": "oscar_fulfillment.carriers.correios.Correios",
+            "OPTIONS": {
+                "user": correios.USER,
+                "access_code": correios.ACCESS_CODE,
+                "card": correios.CARD,
+                "base_url": f"{simulators}/correios",
+            },
+        },
+        "melhor_envio": {
+            "BACKEND": "oscar_fulfillment.carriers.melhor_envio.MelhorEnvio",
+            "OPTIONS": {
+                "token": melhor_envio.TOKEN,
+                "contact": "Demo shop (operator@example.com)",
+                "webhook_secrets": [melhor_envio.SECRET],
+                "base_url": f"{simulators}/melhor_envio",
+            },
+        },
+    }

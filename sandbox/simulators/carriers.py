@@ -65,6 +65,8 @@ class CarrierSimulator(Controlled):
     listed = "All parcels"
     #: The family of the shop's addresses for notifications: /webhooks/<family>/<name>/.
     family = "carriers"
+    #: Whether it tells of what happens.
+    tells = False
     #: step -> what the carrier says then, in its own fields.
     steps: Mapping[str, Mapping[str, Any]] = {}
     #: How long a token is good.
@@ -230,7 +232,7 @@ class CarrierSimulator(Controlled):
             code=code,
             told=told,
             root=root(request),
-            notify=notify_choice() if self.notification_url else Markup(""),
+            notify=notify_choice() if self.tells and self.notification_url else Markup(""),
             buttons=buttons,
         )
 
