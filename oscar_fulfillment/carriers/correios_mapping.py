@@ -91,7 +91,8 @@ def _event(event: Mapping[str, Any], zone: tzinfo) -> TrackingEvent | None:
         code=code,
         occurred_at=occurred_at,
         state=meaning.state,
-        text=text or meaning.text,
+        # A delivery is not given words: whose it was is read from them.
+        text=text or ("" if meaning.state == TrackingState.DELIVERED else meaning.text),
         place=_place(event),
         note=detail,
         incident=meaning.incident,

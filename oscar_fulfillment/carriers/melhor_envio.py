@@ -80,9 +80,11 @@ class MelhorEnvio(Known):
         asks = bool(token or token_source)
         if asks and not (contact and contact.isascii() and contact.isprintable()):
             raise ConfigurationError("Melhor Envio needs contact: the shop's name and mailbox, in ASCII")
+        self._source: Any = token_source
         try:
             self._zone = zoneinfo.ZoneInfo(time_zone)
-            self._source = import_string(token_source) if isinstance(token_source, str) and asks else token_source
+            if token_source and isinstance(token_source, str):
+                self._source = import_string(token_source)
         except (zoneinfo.ZoneInfoNotFoundError, ValueError, TypeError, ImportError) as error:
             raise ConfigurationError(f"Melhor Envio: {error}") from error
         self._token, self._secrets = token, tuple(webhook_secrets)
