@@ -21,7 +21,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from markupsafe import Markup
 from werkzeug.exceptions import BadRequest, Unauthorized
@@ -226,7 +226,7 @@ class CarrierSimulator(Controlled):
                 )
             )
         return Markup(
-            '<section class="parcel" id="{code}"><h2>{code}</h2>{told}<form method="post" action="{root}parcels">'
+            '<section class="parcel" id="{code}"><h2>{code}</h2>{told}<form method="post" action="{root}parcels" aria-label="{code}">'
             '<input type="hidden" name="code" value="{code}">{notify}<div class="buttons">{buttons}</div></form></section>'
         ).format(
             code=code,
@@ -247,4 +247,4 @@ class CarrierSimulator(Controlled):
         self.parcel(code)
         if step:
             self.advance(code, step, notify)
-        return redirect(root(request), 303)
+        return redirect(f"{root(request)}#{quote(code)}", 303)
