@@ -50,7 +50,7 @@ def gateways(simulators: str) -> dict[str, Any]:
 
 def carriers(simulators: str) -> dict[str, Any]:
     """Those of the setting CARRIERS that have an account, each at its simulator."""
-    from .simulators import correios, melhor_envio
+    from .simulators import correios, gls_es, melhor_envio, tipsa
 
     return {
         "correios": {
@@ -70,5 +70,18 @@ def carriers(simulators: str) -> dict[str, Any]:
                 "webhook_secrets": [melhor_envio.SECRET],
                 "base_url": f"{simulators}/melhor_envio",
             },
+        },
+        "tipsa": {
+            "BACKEND": "oscar_fulfillment.carriers.tipsa.Tipsa",
+            "OPTIONS": {
+                "agency": tipsa.AGENCY,
+                "customer": tipsa.CUSTOMER,
+                "password": tipsa.PASSWORD,
+                "base_url": f"{simulators}/tipsa",
+            },
+        },
+        "gls_es": {
+            "BACKEND": "oscar_fulfillment.carriers.gls_es.GlsSpain",
+            "OPTIONS": {"uid": gls_es.UID, "base_url": f"{simulators}/gls_es"},
         },
     }

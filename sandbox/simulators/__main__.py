@@ -21,6 +21,8 @@ SIMULATORS = {
     "datatrans": "sandbox.simulators.datatrans:Datatrans",
     "correios": "sandbox.simulators.correios:Correios",
     "melhor_envio": "sandbox.simulators.melhor_envio:MelhorEnvio",
+    "tipsa": "sandbox.simulators.tipsa:Tipsa",
+    "gls_es": "sandbox.simulators.gls_es:GlsSpain",
 }
 
 
