@@ -16,7 +16,7 @@ from sandbox.vendors import carriers as accounts
 
 from .parcels import box, due_now, mails, on_the_way, statuses
 
-pytestmark = [pytest.mark.django_db, pytest.mark.feature("A13", "E13")]
+pytestmark = [pytest.mark.django_db, pytest.mark.feature("A13")]
 HOOK = "/fulfillment/webhooks/carriers/melhor_envio/"
 CODE, OTHER = "AA000000014BR", "AA123456785BR"
 

@@ -16,7 +16,7 @@ from oscar_fulfillment.test.carrier_contract import CarrierContract
 from sandbox.simulators import correios as simulation
 from sandbox.simulators.base import serve
 
-pytestmark = pytest.mark.feature("D10")
+pytestmark = pytest.mark.feature("A13")
 
 LOGIN, OBJECTS = "/token/v1/autentica/cartaopostagem", "/srorastro/v1/objetos"
 

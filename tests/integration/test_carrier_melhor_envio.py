@@ -20,7 +20,7 @@ from oscar_fulfillment.test.carrier_contract import CarrierContract
 from sandbox.simulators import melhor_envio as simulation
 from sandbox.simulators.base import serve
 
-pytestmark = pytest.mark.feature("D10")
+pytestmark = pytest.mark.feature("Z15")
 
 CONTACT = "Shop (shop@example.com)"
 SEARCH, TRACKING = "/api/v2/me/orders/search", "/api/v2/me/shipment/tracking"

@@ -19,7 +19,7 @@ from oscar_fulfillment.core.http import Answer
 from oscar_fulfillment.selectors.tracking import sum_up
 from oscar_fulfillment.test.carrier_case import CarrierCase
 
-pytestmark = pytest.mark.feature("D10")
+pytestmark = pytest.mark.feature("A13")
 
 DATA = pathlib.Path(__file__).parent.parent / "data" / "correios"
 BRASILIA = zoneinfo.ZoneInfo("America/Sao_Paulo")

@@ -26,7 +26,7 @@ from oscar_fulfillment.test.carrier_case import CarrierCase, identity
 
 from .test_carrier_correios import PATIENT, anything
 
-pytestmark = pytest.mark.feature("D10")
+pytestmark = pytest.mark.feature("Z15")
 
 DATA = pathlib.Path(__file__).parent.parent / "data" / "melhor_envio"
 BRASILIA = zoneinfo.ZoneInfo("America/Sao_Paulo")

@@ -16,7 +16,7 @@ from oscar_fulfillment.test.pdf import label_pdf
 from sandbox.simulators.correios import Correios as Simulated
 from tests.pdf import words
 
-pytestmark = pytest.mark.feature("D10")
+pytestmark = pytest.mark.feature("Z15")
 
 BRASILIA = zoneinfo.ZoneInfo("America/Sao_Paulo")
 
