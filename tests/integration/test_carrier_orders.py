@@ -243,6 +243,9 @@ def test_a_notification_only_makes_us_ask(later, client):
         ("e1", "processed"), ("e2", "processed"), ("e3", "ignored"),
     }  # fmt: skip
     assert client.post("/fulfillment/webhooks/carriers/nobody/", body, **post).status_code == 404
+    assert client.get(url).content == b"ready"  # vendors look whether the address is there
+    assert client.get("/fulfillment/webhooks/carriers/nobody/").status_code == 404
+    assert client.get("/fulfillment/webhooks/nothing/fake/").status_code == 404
 
 
 def test_the_label_comes_from_the_carrier(fake):
