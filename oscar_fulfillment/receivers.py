@@ -6,6 +6,7 @@ from typing import Any
 from . import signals
 from .core import outbox
 from .services import mails, messages, operation_runs, oscar_events
+from .webhooks.carriers import register_carriers
 from .webhooks.payments import register_gateways
 
 logger = logging.getLogger("oscar_fulfillment")
@@ -15,6 +16,7 @@ outbox.register_destination(messages.MAIL, mails.send_mail)
 outbox.on_dead(mails.mail_died)
 outbox.on_dead(operation_runs.message_died)
 register_gateways()
+register_carriers()
 
 
 @outbox.on_dead
