@@ -68,6 +68,7 @@ def _ranges() -> Iterator[CheckMessage]:
         ("DUNNING_DAYS", 1),
         ("DUNNING_REMINDERS", 0),
         ("WEBHOOK_MAX_BYTES", 1),
+        ("DOCUMENT_ORDERS", 1),
     ):
         if getattr(fulfillment_settings, key) < least:
             yield Error(f"OSCAR_FULFILLMENT[{key!r}] must be at least {least}.", id="oscar_fulfillment.E006")
@@ -205,6 +206,20 @@ def check_sellers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     if sellers and engine == DEFAULTS["DOCUMENTS"]["default"]["BACKEND"] and find_spec("typst") is None:
         hint = "pip install django-oscar-fulfillment[documents]"
         found.append(Warning("SELLERS is set, but nothing can draw invoices.", hint=hint, id="oscar_fulfillment.W042"))
+    return found
+
+
+@register()
+def check_document_hooks(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Callables of the shop that documents ask: better known at deployment than at the first parcel."""
+    from .services.document_hooks import hook
+
+    found: list[CheckMessage] = []
+    for name in ("DOCUMENT_BIN", "DOCUMENT_CUSTOMS"):
+        try:
+            hook(name)
+        except ImproperlyConfigured as error:
+            found.append(Error(str(error), hint="See docs/documents.md.", id="oscar_fulfillment.E043"))
     return found
 
 

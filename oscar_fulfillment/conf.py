@@ -38,6 +38,14 @@ DEFAULTS: dict[str, Any] = {
     # Options of the built-in one: "templates" (folders searched before ours, for your templates and pictures),
     # "fonts" (folders with more fonts), "font" (the families to use). It needs the extra [documents].
     "DOCUMENTS": {"default": {"BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine"}},
+    # Where goods lie, for packing slips and picking lists: dotted path of ``callable(stockrecord) -> str``, asked for
+    # each line with the stock record that was read with it; empty: the documents have no column for it.
+    "DOCUMENT_BIN": "",
+    # What customs want to know of a product: dotted path of ``callable(product) -> {"hs_code": ..., "origin": country
+    # code, "weight_grams": ...}``; empty: its attributes hs_code, country_of_origin and weight (in kg).
+    "DOCUMENT_CUSTOMS": "",
+    # The most orders in one PDF; the papers of more come in parts, so that none takes longer than a few seconds.
+    "DOCUMENT_ORDERS": 300,
     # Who sells, for invoices: the key is the country shipped to ("CH"), else the order's currency ("CHF"), else its
     # flow, else "default"; the value {"name": ..., "street": ..., "postcode": ..., "city": ..., "country": ...,
     # "tax_ids": {label: number}, "contact": [...], "logo": file, "payment": {"kind": "swiss_qr" | "russian_qr" |
