@@ -9,6 +9,7 @@ from .payment import PaymentMethod
 from .payout import Payout, PayoutLine
 from .provider_payment import PaymentOperation, ProviderPayment
 from .shipment import Shipment, ShipmentLine
+from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .terms import CreditNote, FollowUp, PaymentTerms
 from .views import BulkJob, BulkJobItem, SavedView
 
@@ -19,6 +20,7 @@ __all__ = [
     "BulkJobItem",
     "CreditNote",
     "FollowUp",
+    "GoodsReceipt",
     "Hold",
     "ImportDraft",
     "InboundMessage",
@@ -39,4 +41,6 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "StatusChange",
+    "SupplierOrder",
+    "SupplierOrderLine",
 ]

@@ -124,6 +124,13 @@ def read_parts(parts: Sequence[Part]) -> list[tuple[Any, ...]]:
         return cursor.fetchall()
 
 
+def among(ids: Sequence[int]) -> Any:
+    """For ``__in``: as one parameter where the database has arrays; a thousand take longer to write than to read."""
+    if connections[_alias()].vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::bigint[])", (list(ids),))
+    return ids
+
+
 def _any_of(parts: Sequence[Part], tail: str) -> Part:
     """Ones, as many as the parts have rows together. Plain SELECTs: SQLite takes no ordered SELECT in parentheses."""
     if not parts:
