@@ -18,7 +18,7 @@ from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet, Sum
+from django.db.models import F, Max, Q, QuerySet, Sum
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import OrderFulfillment, ShipmentLine, SupplierOrderLine
@@ -100,44 +100,42 @@ class WaitingOrder:
         return self.available == self.asked
 
 
-@dataclass
-class _Want:
-    """A product that is short: how many units lack, and the orders that wait for them."""
+@dataclass(frozen=True, order=True)
+class _Order:
+    """A waiting order, sorted as the goods are handed out: those on hold (or without safe money) last, else by age."""
 
-    missing: int = 0
-    orders: set[int] = field(default_factory=set)
-    oldest: tuple[datetime, str] | None = None
-
-    def add(self, line: _Line, missing: int) -> None:
-        self.missing += missing
-        self.orders.add(line.order_id)
-        self.oldest = min(self.oldest or (line.placed_at, line.number), (line.placed_at, line.number))
+    is_blocked: bool
+    placed_at: datetime
+    pk: int
+    number: str = field(compare=False)
+    is_in_part: bool = field(compare=False)
 
 
 @dataclass(frozen=True)
 class _Line:
     """A line of a waiting order whose product may be short. ``asked``: units that are not released yet."""
 
-    is_blocked: bool
-    placed_at: datetime
-    order_id: int
+    order: _Order
     pk: int
-    number: str
     record_id: int
     asked: int
     allocated: int | None
 
 
-def waiting_orders() -> QuerySet[Any]:
-    """The orders that want goods: their ids, found by one index each, so that a million others cost nothing."""
-    rows = OrderFulfillment._default_manager.order_by()
-    ready = [
-        Q(hold_count=0) & state & money
-        for state in release_states()
-        for money in (*(Q(payment_status=status) for status in SAFE), _DEFERRED)
-    ]
-    first, *others = (rows.filter(condition).values("pk") for condition in (_IN_PART, *ready))
-    return first.union(*others)
+@dataclass
+class _Want:
+    """A product that is short: how many units lack, and the orders that wait for them."""
+
+    missing: int = 0
+    orders: set[_Order] = field(default_factory=set)
+
+    def add(self, order: _Order, missing: int) -> None:
+        self.missing += missing
+        self.orders.add(order)
+
+    @property
+    def oldest(self) -> _Order:
+        return min(self.orders, key=attrgetter("placed_at", "pk"))
 
 
 class Shortage:
@@ -149,17 +147,16 @@ class Shortage:
         wants, _lacking = self._handed_out
         if not wants:
             return []
-        records = get_model("partner", "StockRecord")._default_manager.filter(pk__in=among(list(wants)))
+        records = get_model("partner", "StockRecord")._default_manager.filter(pk__in=among(wants))
         on_order = _on_order(wants)
         found: dict[int, SupplierNeed] = {}
         for record in records.select_related("partner", "product__parent"):
             partner, product, want = record.partner, record.product, wants[record.pk]
             need = found.setdefault(partner.pk, SupplierNeed(partner.pk, partner.code, partner.display_name))
-            oldest_at, oldest = want.oldest or (None, "")
             need.products.append(
                 ProductNeed(
                     record.pk, product.pk, record.partner_sku, product.upc or "", product.get_title(), want.missing,
-                    on_order.get(record.pk, 0), len(want.orders), oldest, oldest_at,
+                    on_order.get(record.pk, 0), len(want.orders), want.oldest.number, want.oldest.placed_at,
                 )
             )  # fmt: skip
         for need in found.values():
@@ -171,26 +168,45 @@ class Shortage:
         """Orders that waited for goods and could be released now, at least in part, oldest first: those released in
         part before, and those for which goods of a supplier came after they were placed."""
         _wants, lacking = self._handed_out
-        orders = OrderFulfillment._default_manager.filter(pk__in=_candidates()).order_by("placed_at", "pk")
-        placed = dict(orders.values_list("pk", "placed_at"))
-        if not placed:
+        arrived = self._arrived
+        orders = [
+            order
+            for order in self._orders.values()
+            if not order.is_blocked and (order.is_in_part or order.pk in arrived)
+        ]
+        if not orders:
             return []
-        lines = get_model("order", "Line")._default_manager.filter(order__in=_candidates()).order_by()
-        wanted = dict(lines.values_list("order_id").annotate(Sum("quantity")))
-        shipped = _in_shipments(_candidates()).values_list("shipment__fulfillment_id").annotate(Sum("quantity"))
-        released = dict(shipped)
+        wanted = _sums(_lines(order.pk for order in orders), "order_id")
+        released = _sums(_in_shipments(order.pk for order in orders), "shipment__fulfillment_id")
         found = []
-        for pk, moment in placed.items():
-            asked = wanted.get(pk, 0) - released.get(pk, 0)
-            if (available := asked - lacking.get(pk, 0)) > 0:
-                found.append(WaitingOrder(pk, moment, asked, available))
+        for order in sorted(orders):
+            asked = wanted.get(order.pk, 0) - released.get(order.pk, 0)
+            if (available := asked - lacking.get(order.pk, 0)) > 0:
+                found.append(WaitingOrder(order.pk, order.placed_at, asked, available))
         return found
+
+    @cached_property
+    def _orders(self) -> dict[int, _Order]:
+        """The orders that want goods. Each condition is looked up by an index of its own, so that a million others
+        cost nothing."""
+        rows = OrderFulfillment._default_manager.order_by()
+        ready = [
+            Q(hold_count=0) & state & money
+            for state in release_states()
+            for money in (*(Q(payment_status=status) for status in SAFE), _DEFERRED)
+        ]
+        columns = ("pk", "number", "placed_at", "has_backorder", "hold_count", "payment_status", "ships_before_payment")
+        first, *others = (rows.filter(condition).values_list(*columns) for condition in (_IN_PART, *ready))
+        return {
+            pk: _Order(bool(holds) or not (payment in SAFE or goes_unpaid), placed, pk, number, in_part)
+            for pk, number, placed, in_part, holds, payment, goes_unpaid in first.union(*others)
+        }
 
     @cached_property
     def _promised(self) -> dict[int, int]:
         """Units per stock record that pending shipments will take."""
         rows = ShipmentLine._default_manager.filter(shipment__status=PENDING, line__stockrecord__isnull=False)
-        return dict(rows.order_by().values_list("line__stockrecord_id").annotate(Sum("quantity")))
+        return _sums(rows, "line__stockrecord_id")
 
     @cached_property
     def _records(self) -> dict[int, tuple[int, int]]:
@@ -198,8 +214,10 @@ class Shortage:
 
         What was released already counts here as asked: there may be a few too many, but none is forgotten.
         """
+        if not self._orders:
+            return {}
         columns = ("stockrecord_id", "stockrecord__num_in_stock", "stockrecord__num_allocated")
-        rows = _lines().filter(_TRACKED).order_by().values_list(*columns)
+        rows = _lines(self._orders).filter(_TRACKED).order_by().values_list(*columns)
         found = {}
         for pk, in_stock, allocated, wanted, reserved in rows.annotate(Sum("quantity"), Sum("num_allocated")):
             in_stock, allocated = in_stock or 0, allocated or 0
@@ -215,7 +233,7 @@ class Shortage:
         if not self._records:
             return wants, lacking
         taken = dict(self._promised)
-        for line in sorted(_open_lines(self._records), key=attrgetter("is_blocked", "placed_at", "order_id", "pk")):
+        for line in sorted(self._open_lines(), key=attrgetter("order", "pk")):
             in_stock, all_allocated = self._records[line.record_id]
             before = taken.get(line.record_id, 0)
             missing = find_goods(
@@ -223,52 +241,50 @@ class Shortage:
             ).missing
             taken[line.record_id] = before + line.asked - missing
             if missing:
-                wants[line.record_id].add(line, missing)
-                lacking[line.order_id] += missing
+                wants[line.record_id].add(line.order, missing)
+                lacking[line.order.pk] += missing
         return wants, lacking
 
+    def _open_lines(self) -> Iterator[_Line]:
+        records = among(self._records)
+        released = _sums(_in_shipments(self._orders).filter(line__stockrecord__in=records), "line_id")
+        columns = ("pk", "order_id", "stockrecord_id", "quantity", "num_allocated")
+        rows = _lines(self._orders).filter(stockrecord__in=records).order_by().values_list(*columns)
+        for pk, order_id, record_id, quantity, allocated in rows:
+            if (asked := quantity - released.get(pk, 0)) > 0:
+                yield _Line(self._orders[order_id], pk, record_id, asked, allocated)
 
-def _lines() -> QuerySet[Any]:
-    return get_model("order", "Line")._default_manager.filter(order__in=waiting_orders())
+    @cached_property
+    def _arrived(self) -> set[int]:
+        """Orders that were never released, and for which goods of a supplier came after they were placed."""
+        ready = {pk: order.placed_at for pk, order in self._orders.items() if not order.is_in_part}
+        if not ready:
+            return set()
+        rows = SupplierOrderLine._default_manager.filter(received_at__gt=min(ready.values()), stockrecord__isnull=False)
+        came = dict(rows.order_by().values_list("stockrecord_id").annotate(last=Max("received_at")))
+        if not came:
+            return set()
+        lines = _lines(ready).filter(stockrecord__in=among(came)).order_by().values_list("order_id", "stockrecord_id")
+        return {order for order, record in lines if came[record] > ready[order]}
 
 
-def _in_shipments(orders: QuerySet[Any]) -> QuerySet[Any]:
+def _lines(orders: Iterable[int]) -> QuerySet[Any]:
+    return get_model("order", "Line")._default_manager.filter(order__in=among(orders))
+
+
+def _in_shipments(orders: Iterable[int]) -> QuerySet[Any]:
     """What is released already of these orders."""
-    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=orders)
-    return rows.exclude(shipment__status=CANCELLED).order_by()
+    return ShipmentLine._default_manager.filter(shipment__fulfillment__in=among(orders)).exclude(
+        shipment__status=CANCELLED
+    )
 
 
-def _open_lines(record_ids: Iterable[int]) -> Iterator[_Line]:
-    records = among(list(record_ids))
-    shipped = _in_shipments(waiting_orders()).filter(line__stockrecord__in=records)
-    released = dict(shipped.values_list("line_id").annotate(Sum("quantity")))
-    order = "order__fulfillment__"
-    rows = _lines().filter(stockrecord__in=records).order_by().values_list(
-        "pk", "order_id", "stockrecord_id", "quantity", "num_allocated", f"{order}number", f"{order}placed_at",
-        f"{order}hold_count", f"{order}payment_status", f"{order}ships_before_payment",
-    )  # fmt: skip
-    for pk, order_id, record, quantity, allocated, number, placed, holds, payment, goes_unpaid in rows:
-        is_blocked = bool(holds) or not (payment in SAFE or goes_unpaid)
-        if (asked := quantity - released.get(pk, 0)) > 0:
-            yield _Line(is_blocked, placed, order_id, pk, number, record, asked, allocated)
+def _sums(rows: QuerySet[Any], column: str) -> dict[int, int]:
+    """Units by what stands in a column."""
+    return dict(rows.order_by().values_list(column).annotate(units=Sum("quantity")))
 
 
 def _on_order(record_ids: Iterable[int]) -> dict[int, int]:
     """Units per stock record that suppliers are still to bring."""
-    rows = SupplierOrderLine._default_manager.filter(
-        supplier_order__closed_at=None, stockrecord__in=among(list(record_ids))
-    )
-    sums = rows.order_by().values_list("stockrecord_id").annotate(units=Sum(F("quantity") - F("received")))
-    return dict(sums)
-
-
-def _candidates() -> QuerySet[Any]:
-    """The orders that are offered once there are goods for them: ids only."""
-    rows = OrderFulfillment._default_manager.order_by()
-    in_part = rows.filter(_IN_PART, Q(payment_status__in=SAFE) | _DEFERRED, hold_count=0)
-    came = SupplierOrderLine._default_manager.filter(received_at__gt=OuterRef(OuterRef("placed_at")))
-    lines = get_model("order", "Line")._default_manager.filter(
-        order=OuterRef("pk"), stockrecord__in=came.values("stockrecord")
-    )
-    arrived = rows.filter(Exists(lines), pk__in=waiting_orders(), has_backorder=False)
-    return in_part.values("pk").union(arrived.values("pk"))
+    rows = SupplierOrderLine._default_manager.filter(supplier_order__closed_at=None, stockrecord__in=among(record_ids))
+    return dict(rows.order_by().values_list("stockrecord_id").annotate(units=Sum(F("quantity") - F("received"))))

@@ -45,7 +45,7 @@ def newest_order(partner: Any) -> int:
 
 def not_missing(partner: Any, record_ids: Iterable[int]) -> list[ProductNeed]:
     """Products of a supplier of which nothing is missing."""
-    rows = get_model("partner", "StockRecord")._default_manager.filter(pk__in=among(list(record_ids)), partner=partner)
+    rows = get_model("partner", "StockRecord")._default_manager.filter(pk__in=among(record_ids), partner=partner)
     return [
         ProductNeed(
             record.pk, record.product_id, record.partner_sku, record.product.upc or "", record.product.get_title(),
