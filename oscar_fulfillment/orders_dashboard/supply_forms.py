@@ -6,12 +6,14 @@ from collections.abc import Iterable, Iterator
 from typing import Any
 
 from django import forms
-from django.utils.translation import gettext as _t
+from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.transitions import new_key
+
+_CHECK = {"class": "form-check-input"}
 
 
 class _QuantitiesForm(forms.Form):
@@ -26,7 +28,7 @@ class _QuantitiesForm(forms.Form):
         for pk, title, offered, most in rows:
             self.pks.append(pk)
             self.fields[f"line_{pk}"] = forms.IntegerField(
-                label=_t("Units of %(title)s") % {"title": title},
+                label=gettext("Units of %(title)s") % {"title": title},
                 min_value=0,
                 max_value=most,
                 initial=offered,
@@ -55,7 +57,12 @@ class SupplierOrderForm(_QuantitiesForm):
     """What is ordered, and whether the supplier gets a mail."""
 
     seen = forms.IntegerField(widget=forms.HiddenInput, min_value=0)
-    send_mail = forms.BooleanField(label=_("Mail the order to the supplier"), required=False, initial=True)
+    send_mail = forms.BooleanField(
+        label=_("Mail the order to the supplier"),
+        required=False,
+        initial=True,
+        widget=forms.CheckboxInput(attrs=_CHECK),
+    )
     email = forms.CharField(
         label=_("Supplier’s e-mail"), required=False, max_length=254,
         widget=forms.EmailInput(attrs={"class": "form-control", "autocomplete": "off"}),
@@ -64,16 +71,16 @@ class SupplierOrderForm(_QuantitiesForm):
         label=_("Expected on"), required=False,
         widget=forms.DateInput(format="%Y-%m-%d", attrs={"class": "form-control", "type": "date"}),
     )  # fmt: skip
-    reference = forms.CharField(
-        label=_("Your reference"), required=False, max_length=64,
-        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
-        help_text=_("The number in your purchasing, if there is one."),
-    )  # fmt: skip
     note = forms.CharField(
         label=_("Note to the supplier"),
         required=False,
         widget=forms.Textarea(attrs={"class": "form-control", "rows": 3}),
     )
+    reference = forms.CharField(
+        label=_("Your reference"), required=False, max_length=64,
+        widget=forms.TextInput(attrs={"class": "form-control", "autocomplete": "off"}),
+        help_text=_("The number in your purchasing, if there is one."),
+    )  # fmt: skip
 
     def clean_note(self) -> str:
         note = self.cleaned_data["note"]
@@ -94,5 +101,6 @@ class ReceiptForm(_QuantitiesForm):
 
     add_to_stock = forms.BooleanField(
         label=_("Count these units into the stock"), required=False, initial=True,
+        widget=forms.CheckboxInput(attrs=_CHECK),
         help_text=_("Switch it off where another system keeps the stock."),
     )  # fmt: skip

@@ -22,7 +22,7 @@ from .money_pages import chosen, page_of
 from .supply_forms import ReceiptForm
 
 STATES: dict[str, Any] = {
-    reads.OPEN: pgettext_lazy("orders from suppliers", "On order"),
+    reads.OPEN: pgettext_lazy("orders from suppliers", "Open"),
     reads.CLOSED: pgettext_lazy("orders from suppliers", "Closed"),
 }
 

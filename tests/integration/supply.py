@@ -42,9 +42,7 @@ def waiting(product, units, *, has=0, age=0, **options):
 
 def needs():
     """{sku: (missing, on order, orders)} of what is missing now."""
-    return {
-        one.sku: (one.missing, one.on_order, one.orders) for need in Shortage().missing for one in need.products
-    }
+    return {one.sku: (one.missing, one.on_order, one.orders) for need in Shortage().missing for one in need.products}
 
 
 def offered():

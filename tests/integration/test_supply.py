@@ -52,7 +52,12 @@ def test_an_order_keeps_what_was_ordered_when_and_by_whom(mug):
         expected_on=day, send_mail=False, key="k",
     )  # fmt: skip
     order.refresh_from_db()
-    assert (order.partner, order.partner_name, order.reference, order.note) == (record.partner, "Potter", "PO-7", "Blue ones")
+    assert (order.partner, order.partner_name, order.reference, order.note) == (
+        record.partner,
+        "Potter",
+        "PO-7",
+        "Blue ones",
+    )
     assert (order.expected_on, order.ordered_by, order.ordered_by_label) == (day, user, "Rita Lima")
     assert (order.is_open, order.sent_to, order.number) == (True, "", f"S{order.pk:05d}")
     line = order.lines.get()

@@ -89,7 +89,9 @@ def test_goods_of_two_orders_come_while_others_leave_and_no_unit_is_lost(race, m
         lines = {record_of(mug).pk: 5, record_of(plate).pk: 6}
         partner = record_of(mug).partner
         first, second = (
-            supply.order_from_supplier(partner=partner, lines=lines, actor=TEAM, send_mail=False, key=f"{_round}-{name}")
+            supply.order_from_supplier(
+                partner=partner, lines=lines, actor=TEAM, send_mail=False, key=f"{_round}-{name}"
+            )
             for name in "ab"
         )
         found = race(
@@ -114,7 +116,9 @@ def test_a_double_click_on_order_at_the_same_moment_orders_once(race, mug):
 def test_two_people_who_order_the_same_goods_at_the_same_moment_order_once(race, mug):
     seen = 0
     for number in range(6):
-        found = race(*[lambda n=n, seen=seen, number=number: buy(mug, 3, seen=seen, key=f"{number}-{n}") for n in range(3)])
+        found = race(
+            *[lambda n=n, seen=seen, number=number: buy(mug, 3, seen=seen, key=f"{number}-{n}") for n in range(3)]
+        )
         assert sorted(found) == ["InvalidInput", "InvalidInput", DONE]
         seen = SupplierOrder.objects.order_by("-pk").first().pk
     assert SupplierOrder.objects.count() == 6
