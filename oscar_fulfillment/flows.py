@@ -97,6 +97,7 @@ STANDARD = Flow(
     PAYMENT.relabel({"paid": pgettext_lazy("payment status", "Paid")}),
     SHIPPING.without("partially_invoiced", "invoiced", "invoice", "cancel_invoice")
     .change("dispatch", sources=("released", "partially_dispatched"))
+    .change("hand_over", sources=("released", "partially_dispatched"))
     .relabel({"released": _("In process"), "release": _("Start processing")}),
     steps=("approve_payment", "release", "dispatch", "deliver"),
 )
@@ -114,6 +115,21 @@ RECORDS: dict[tuple[str, str], Any] = {
     ("note", "tell_customer"): _("Note to the customer"),
     ("document", "print"): _("Printed"),
     ("shipment", "change_tracking"): _("Tracking code changed"),
+    ("shipment", "change_parcels"): _("Parcels changed"),
+    ("shipment", "split_shipment"): _("Shipment split"),
+    ("shipment", "merge_shipments"): _("Shipments merged"),
+    ("shipment", "pack"): _("Packed"),
+    ("shipment", "ready_for_pickup"): _("Ready for pick-up"),
+    ("parcel", "tracked"): _("Word from the carrier"),
+    ("carrier", "order_carriage"): _("Carriage ordered"),
+    ("carrier", "carriage_ordered"): _("The carrier gave its number"),
+    ("carrier", "carriage_refused"): _("Refused by the carrier"),
+    ("carrier", "cancel_carriage"): _("Carriage cancelled"),
+    ("return", "request_return"): _("Return asked for"),
+    ("return", "approve_return"): _("Return approved"),
+    ("return", "refuse_return"): _("Return refused"),
+    ("return", "cancel_return"): _("Return cancelled"),
+    ("return", "settle_return"): _("Return settled"),
     ("message", "mail_failed"): _("Mail not sent"),
     ("message", "mail_sent"): _("Mail sent after all"),
     ("problem", "resolve_problem"): _("Problem settled"),

@@ -117,6 +117,28 @@ def has_shipment_to_dispatch(step: Any) -> Reason | None:
     return Reason("not_released", _("The rest of the order waits for goods."), _("Release it when they are here"))
 
 
+def has_pending_shipment(step: Any) -> Reason | None:
+    """Only goods that are still here can stay here."""
+    if any(s.status == "pending" for s in _shipments(step)):
+        return None
+    return Reason("nothing_pending", _("Nothing of this order waits to be sent."))
+
+
+def is_pick_up(step: Any) -> Reason | None:
+    """Goods are handed over where the customer comes for them."""
+    if step.subject.is_collected:
+        return None
+    return Reason("no_pick_up", _("The customer does not come for this order: it is sent."))
+
+
+def money_at_the_counter(step: Any) -> Reason | None:
+    """Whoever hands the goods over may take the money; else it must be in as for any other order."""
+    method = step.subject.payment_method
+    if method is not None and method.paid_on_delivery and step.subject.payment_status == "awaiting_payment":
+        return None
+    return money_is_safe(step)
+
+
 def has_shipment_under_way(step: Any) -> Reason | None:
     """Delivered is what was dispatched."""
     if step.subject.shipping_status == "dispatched" or any(s.status == "dispatched" for s in _shipments(step)):

@@ -58,6 +58,25 @@ order_returned = Signal()
 order_cancelled = Signal()
 """After an order was cancelled and its stock freed."""
 
+parcel_tracked = Signal()
+"""After what a carrier says of a parcel changed. Receives only ``parcel`` (:class:`models.Parcel`), whose
+``tracking_*`` and ``incident`` say what is new."""
+
+carriage_ordered = Signal()
+"""After a carrier gave the number of an order that we placed with it. Receives also ``carrier_order``."""
+
+return_requested = Signal()
+"""After a return was asked for, by the customer or by staff. Receives also ``return_id``."""
+
+return_received = Signal()
+"""After returned goods were received and inspected. Receives also ``return_id``."""
+
+return_settled = Signal()
+"""After a return came to its end: refunded, exchanged, or nothing. Receives also ``return_id``."""
+
+pickup_ready = Signal()
+"""After goods were made ready for the customer to collect. Receives also ``shipments``."""
+
 hold_placed = Signal()
 """After an order was put on hold."""
 
@@ -84,6 +103,12 @@ BY_ACTION = {
     "deliver": order_delivered,
     "return": order_returned,
     "cancel": order_cancelled,
+    "hand_over": order_delivered,
+    "ready_for_pickup": pickup_ready,
+    "carriage_ordered": carriage_ordered,
+    "request_return": return_requested,
+    "receive_return": return_received,
+    "settle_return": return_settled,
     "place_hold": hold_placed,
     "release_hold": hold_released,
     "expire_hold": hold_released,

@@ -46,3 +46,24 @@ def gateways(simulators: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def carriers(simulators: str) -> dict[str, Any]:
+    """Those of the setting CARRIERS that have an account, each at its simulator."""
+    from .simulators import gls_es, tipsa
+
+    return {
+        "tipsa": {
+            "BACKEND": "oscar_fulfillment.carriers.tipsa.Tipsa",
+            "OPTIONS": {
+                "agency": tipsa.AGENCY,
+                "customer": tipsa.CUSTOMER,
+                "password": tipsa.PASSWORD,
+                "base_url": f"{simulators}/tipsa",
+            },
+        },
+        "gls_es": {
+            "BACKEND": "oscar_fulfillment.carriers.gls_es.GlsSpain",
+            "OPTIONS": {"uid": gls_es.UID, "base_url": f"{simulators}/gls_es"},
+        },
+    }

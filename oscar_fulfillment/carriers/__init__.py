@@ -1,12 +1,13 @@
-"""Carriers: who brings the parcels, by alias, as ``OSCAR_FULFILLMENT["CARRIERS"]`` declares them."""
+"""Carriers: who brings the parcels, by alias, as ``OSCAR_FULFILLMENT["CARRIERS"]`` and the dashboard declare them."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from oscar_fulfillment.core.registry import Registry
+from .base import Capability
+from .registry import CarrierRegistry
 
-carriers = Registry("CARRIERS")
+carriers = CarrierRegistry("CARRIERS")
 
 
 def suggest(order: Any) -> str:
@@ -18,3 +19,9 @@ def suggest(order: Any) -> str:
         if carriers.get(alias).matches(order.shipping_code or "", order.shipping_method or ""):
             return alias
     return ""
+
+
+def picks_up(order: Any) -> bool:
+    """Whether the customer comes for the goods, by the order's shipping method."""
+    alias = suggest(order)
+    return bool(alias) and Capability.PICKUP in carriers.get(alias).capabilities

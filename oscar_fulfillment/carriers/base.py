@@ -70,6 +70,8 @@ class Carrier:
     calls_per_minute: int = 0
     # Minutes between two questions about a parcel: the first ones, and the last repeats.
     track_every: Sequence[int] = (60, 120, 240)
+    # Whether it is asked at all; the dashboard can stop it.
+    is_polled: bool = True
 
     def __init__(
         self,
@@ -79,10 +81,13 @@ class Carrier:
         url_template: str | None = None,
         automatic_tracking_mail: bool | None = None,
         creates_orders: bool = False,
+        dispatches_on_pickup: bool = False,
     ):
         self.alias = alias
         # Whether the release orders the carriage by itself; only with CREATE_ORDER. The dashboard can switch it.
         self.creates_orders = creates_orders
+        # Whether a parcel counts as sent once the carrier says that it has it.
+        self.dispatches_on_pickup = dispatches_on_pickup
         self.name = name or self.name or alias
         if url_template is not None:
             self.url_template = url_template

@@ -1,13 +1,16 @@
 from .bank import BankEntry, BankStatement, ImportDraft
+from .carrier import CarrierOrder, CarrierSetup, UnmappedCode
 from .draft import OrderDraft
 from .fulfillment import Hold, OrderFulfillment
 from .history import StatusChange
 from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .method_changes import PaymentMethodChange
+from .parcel import Parcel, ParcelLine, TrackingEvent
 from .payment import PaymentMethod
 from .payout import Payout, PayoutLine
 from .provider_payment import PaymentOperation, ProviderPayment
+from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
 from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .terms import CreditNote, FollowUp, PaymentTerms
@@ -18,6 +21,8 @@ __all__ = [
     "BankStatement",
     "BulkJob",
     "BulkJobItem",
+    "CarrierOrder",
+    "CarrierSetup",
     "CreditNote",
     "FollowUp",
     "GoodsReceipt",
@@ -29,6 +34,8 @@ __all__ = [
     "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
+    "Parcel",
+    "ParcelLine",
     "PaymentMethod",
     "PaymentMethodChange",
     "PaymentOperation",
@@ -37,10 +44,14 @@ __all__ = [
     "PayoutLine",
     "ProviderPayment",
     "QueueSignal",
+    "Return",
+    "ReturnLine",
     "SavedView",
     "Shipment",
     "ShipmentLine",
     "StatusChange",
     "SupplierOrder",
     "SupplierOrderLine",
+    "TrackingEvent",
+    "UnmappedCode",
 ]

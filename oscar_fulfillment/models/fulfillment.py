@@ -80,6 +80,8 @@ class OrderFulfillment(Tracked):
             ("invoice_order", _("Can invoice orders")),
             ("dispatch_order", _("Can dispatch orders")),
             ("deliver_order", _("Can mark orders as delivered")),
+            ("work_returns", _("Can work returns")),
+            ("manage_carriers", _("Can change carriers")),
             ("hold_order", _("Can hold orders and release holds")),
             ("annotate_order", _("Can write notes on orders")),
             ("export_orders", _("Can export orders")),
@@ -163,6 +165,13 @@ class OrderFulfillment(Tracked):
             return payment_status not in ("refunded", "cancelled")
         waits = fields.get("awaits_payout", self.awaits_payout)
         return payment_status in ("paid", "partially_refunded") and not waits
+
+    @property
+    def is_collected(self) -> bool:
+        """Whether the customer comes for the goods."""
+        from oscar_fulfillment.carriers import picks_up
+
+        return picks_up(self.order)
 
     def is_payable(self) -> bool:
         return self.payment_status in ("awaiting_payment", "authorized")

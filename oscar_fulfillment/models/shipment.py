@@ -1,4 +1,4 @@
-"""What leaves the house together: a shipment, its lines and its tracking code."""
+"""What leaves the house together: a shipment and its lines. Its boxes are in ``models.parcel``."""
 
 from __future__ import annotations
 
@@ -19,12 +19,19 @@ class Shipment(models.Model):
     number = models.PositiveSmallIntegerField(_("Number"))
     status = models.CharField(_("Status"), max_length=16, default=PENDING)
     invoice = models.ForeignKey(Invoice, null=True, blank=True, on_delete=models.SET_NULL, related_name="shipments")
-    carrier = models.CharField(_("Carrier"), max_length=64, blank=True)
-    tracking_code = models.CharField(_("Tracking code"), max_length=64, blank=True, db_index=True)
-    tracking_url = models.CharField(_("Tracking link"), max_length=500, blank=True)
     created_at = models.DateTimeField(_("Released"))
     dispatched_at = models.DateTimeField(_("Dispatched"), null=True, blank=True)
     delivered_at = models.DateTimeField(_("Delivered"), null=True, blank=True)
+    # Cancelled for good: its goods are not sent later either, and count as dealt with.
+    is_dropped = models.BooleanField(_("Not sent at all"), default=False, db_default=False)
+    # Goods sent again for what came back in this return.
+    replaces = models.ForeignKey(
+        "oscar_fulfillment.Return", null=True, blank=True, on_delete=models.SET_NULL, related_name="replacements"
+    )
+    # Where the customer comes for the goods: the code that proves who may have them.
+    pickup_code = models.CharField(_("Pick-up code"), max_length=12, blank=True, db_default="")
+    ready_at = models.DateTimeField(_("Ready for pick-up"), null=True, blank=True)
+    handed_to = models.CharField(_("Handed over to"), max_length=150, blank=True, db_default="")
 
     class Meta:
         app_label = "oscar_fulfillment"
@@ -39,6 +46,7 @@ class Shipment(models.Model):
         # What waits of an order that was sent in part, see ``selectors.queues``.
         indexes = [
             models.Index(fields=["fulfillment"], name="ff_shipment_pending", condition=models.Q(status=PENDING)),
+            models.Index(fields=["pickup_code"], name="ff_shipment_pickup", condition=~models.Q(pickup_code="")),
         ]
 
     def __str__(self) -> str:
@@ -54,27 +62,6 @@ class Shipment(models.Model):
             CANCELLED: _("Cancelled"),
         }[self.status]
 
-    @property
-    def carrier_name(self) -> str:
-        from oscar_fulfillment.carriers import carriers
-
-        return str(carriers.get(self.carrier).name) if self.carrier in carriers else self.carrier
-
-    @property
-    def carrier_for_customer(self) -> str:
-        """The carrier's name; empty where the shop only says that it is another one."""
-        from oscar_fulfillment.carriers import carriers
-
-        known = carriers.get(self.carrier) if self.carrier in carriers else None
-        return "" if known is not None and known.is_generic else self.carrier_name
-
-    @property
-    def announces_link(self) -> bool:
-        """Whether the customer gets this carrier's tracking link prominently, without anybody asking for it."""
-        from oscar_fulfillment.carriers import carriers
-
-        return self.carrier in carriers and carriers.get(self.carrier).automatic_tracking_mail
-
 
 class ShipmentLine(models.Model):
     """How many units of an order line are in a shipment."""
@@ -82,6 +69,8 @@ class ShipmentLine(models.Model):
     shipment = models.ForeignKey(Shipment, on_delete=models.CASCADE, related_name="lines")
     line = models.ForeignKey("order.Line", on_delete=models.CASCADE, related_name="shipment_lines")
     quantity = models.PositiveIntegerField(_("Quantity"))
+    # Units of these that came back.
+    returned = models.PositiveIntegerField(_("Returned"), default=0, db_default=0)
 
     class Meta:
         app_label = "oscar_fulfillment"
@@ -92,6 +81,9 @@ class ShipmentLine(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["shipment", "line"], name="fulfillment_shipment_line"),
             models.CheckConstraint(condition=models.Q(quantity__gt=0), name="fulfillment_shipment_quantity"),
+            models.CheckConstraint(
+                condition=models.Q(returned__lte=models.F("quantity")), name="fulfillment_shipment_returned"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from oscar_fulfillment.fiscal.access_key import widget_attrs
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
 from oscar_fulfillment.selectors.order_page import ShipmentRow
-from oscar_fulfillment.services import invoicing, release, shipping
+from oscar_fulfillment.services import invoicing, parcels, release, shipping
 
 from .page_forms import StepForm, form, mail_address, mail_field, reason_field
 
@@ -262,12 +262,13 @@ class TrackingForm(StepForm):
         self.fields["carrier"].widget.choices = carrier_choices()  # type: ignore[attr-defined]
         row = next((r for r in self.page.under_way if str(r.shipment.pk) == self.options.get("shipment")), None)
         if row is not None:
-            self.fields["carrier"].initial = row.shipment.carrier
-            self.fields["tracking_code"].initial = row.shipment.tracking_code
+            box = next(iter(row.parcels), None)
+            self.fields["carrier"].initial = box.carrier if box else suggest(self.page.order)
+            self.fields["tracking_code"].initial = box.tracking_code if box else ""
 
     def save(self, **common: Any) -> StatusChange:
         typed = self.cleaned_data
-        return shipping.change_tracking(
+        return parcels.change_tracking(
             shipment=int(self.options["shipment"]),
             carrier=typed["carrier"],
             tracking_code=typed["tracking_code"],

@@ -7,7 +7,7 @@ notes only those written for the customer. Account pages, the guest's page and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -59,13 +59,16 @@ HAPPENINGS: dict[tuple[str, str], Any] = {
     ("note", "tell_customer"): _("Message from the shop"),
 }
 _GONE = ("dispatched", "delivered", "returned")
+#: What carriers say that customers are not told.
+_SILENT = ("", "info", "unknown")
 
 
 @dataclass(frozen=True)
 class Parcel:
-    """A shipment that has left. ``contents`` holds (title, quantity); ``tracking_url`` is http(s) or empty."""
+    """A box that has left, or a shipment without any. ``contents`` holds (title, quantity) of the box where they were
+    counted, else of its shipment, told once; ``tracking_url`` is http(s) or empty."""
 
-    pk: int
+    shipment: int
     number: int
     status: str
     status_label: Any
@@ -78,6 +81,9 @@ class Parcel:
     dispatched_at: datetime | None
     delivered_at: datetime | None
     contents: tuple[tuple[str, int], ...] = ()
+    #: What the carrier says of it, "" while it says nothing.
+    tracking_label: Any = ""
+    tracking_at: datetime | None = None
 
 
 @dataclass(frozen=True)
@@ -120,7 +126,7 @@ class Journey:
 
 
 def order_journey(order: Any) -> Journey:
-    """Everything about one order: at most seven queries, kept on the order object for the next caller."""
+    """Everything about one order: at most nine queries, kept on the order object for the next caller."""
     known = order.__dict__.get("_customer_journey")
     if known is None:
         known = order.__dict__["_customer_journey"] = _tell(order)
@@ -191,26 +197,44 @@ def _tell(order: Any) -> Journey:
     return journey
 
 
-def _parcels(fulfillment: Any) -> list[Parcel]:
-    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=_GONE)
-    return [_parcel(row) for row in rows.prefetch_related("lines__line").order_by("number")]
+def coming_parcels(order: Any) -> list[Parcel]:
+    """Boxes that have their tracking code before they leave: their carriage is ordered."""
+    return [parcel for parcel in _parcels(order.fulfillment, ("pending", *_GONE)) if parcel.tracking_code]
 
 
-def _parcel(row: Shipment) -> Parcel:
-    url = row.tracking_url if row.tracking_url.startswith(("https://", "http://")) else ""
+def _parcels(fulfillment: Any, statuses: Sequence[str] = _GONE) -> list[Parcel]:
+    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=statuses)
+    found: list[Parcel] = []
+    for row in rows.prefetch_related("lines__line", "parcels__lines").order_by("number"):
+        boxes: list[Any] = [box for box in row.parcels.all() if box.status in statuses] or [None]
+        titles = {line.line_id: line.line.title for line in row.lines.all()}
+        whole = tuple((line.line.title, line.quantity) for line in row.lines.all())
+        for place, box in enumerate(boxes):
+            counted = (
+                tuple((titles[c.line_id], c.quantity) for c in box.lines.all() if c.line_id in titles) if box else ()
+            )
+            found.append(_parcel(row, box, len(found) + 1, counted or (whole if place == 0 else ())))
+    return found
+
+
+def _parcel(row: Shipment, box: Any, number: int, contents: tuple[tuple[str, int], ...]) -> Parcel:
+    shown = row if box is None else box
+    url = box.tracking_url if box is not None and box.tracking_url.startswith(("https://", "http://")) else ""
     return Parcel(
-        pk=row.pk,
-        number=row.number,
-        status=row.status,
-        status_label=row.status_label,
-        carrier=row.carrier,
-        carrier_name=row.carrier_for_customer,
-        tracking_code=row.tracking_code,
+        shipment=row.pk,
+        number=number,
+        status=shown.status,
+        status_label=shown.status_label,
+        carrier=box.carrier if box is not None else "",
+        carrier_name=box.carrier_for_customer if box is not None else "",
+        tracking_code=box.tracking_code if box is not None else "",
         tracking_url=url,
-        is_prominent=bool(url) and row.announces_link,
-        dispatched_at=row.dispatched_at,
-        delivered_at=row.delivered_at,
-        contents=tuple((line.line.title, line.quantity) for line in row.lines.all()),
+        is_prominent=bool(url) and box.announces_link,
+        dispatched_at=shown.dispatched_at,
+        delivered_at=shown.delivered_at,
+        contents=contents,
+        tracking_label=box.tracking_label if box is not None and box.tracking_state not in _SILENT else "",
+        tracking_at=box.tracking_at if box is not None else None,
     )
 
 
@@ -221,7 +245,9 @@ def _happenings(fulfillment: Any, journey: Journey) -> list[Happening]:
         ._default_manager.filter(order_id=fulfillment.pk, note_type=CUSTOMER_NOTE_TYPE)
         .values_list("pk", "message")
     )
-    parcels = {parcel.pk: parcel for parcel in journey.parcels}
+    parcels: dict[int, list[Parcel]] = {}
+    for parcel in journey.parcels:
+        parcels.setdefault(parcel.shipment, []).append(parcel)
     told: list[Happening] = []
     rows = StatusChange._default_manager.filter(
         fulfillment=fulfillment, action__in={action for _machine, action in HAPPENINGS}
@@ -238,7 +264,7 @@ def _happenings(fulfillment: Any, journey: Journey) -> list[Happening]:
                 continue
         elif change.data.get("tell_reason"):
             text = change.reason
-        moved = tuple(parcels[pk] for pk in change.data.get("shipments", ()) if pk in parcels)
+        moved = tuple(parcel for pk in change.data.get("shipments", ()) for parcel in parcels.get(pk, ()))
         told.append(Happening(change.action, words, change.created_at, text, moved))
     told += [Happening("invoice", _("Invoice issued"), invoice.created_at) for invoice in journey.invoices]
     return sorted(told, key=lambda happening: happening.at)

@@ -76,6 +76,11 @@ class ShipmentRow:
     contents: list[tuple[Any, int]] = field(default_factory=list)
 
     @property
+    def parcels(self) -> list[Any]:
+        """Its boxes, cancelled ones left out."""
+        return [parcel for parcel in self.shipment.parcels.all() if parcel.status != CANCELLED]
+
+    @property
     def units(self) -> int:
         return sum(quantity for _line, quantity in self.contents)
 
@@ -105,7 +110,8 @@ class OrderPage:
         prefetch_related_objects(
             [self.fulfillment],
             Prefetch(
-                "shipments", queryset=Shipment._default_manager.select_related("invoice").prefetch_related("lines")
+                "shipments",
+                queryset=Shipment._default_manager.select_related("invoice").prefetch_related("lines", "parcels"),
             ),
             Prefetch("invoices", queryset=Invoice._default_manager.order_by("pk")),
             *prefetches(),

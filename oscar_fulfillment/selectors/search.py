@@ -16,7 +16,7 @@ from django.db.models.functions import Cast
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.text import fold
-from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment
+from oscar_fulfillment.models import Invoice, OrderFulfillment, Parcel
 
 #: Longest text that is searched for.
 MAX_QUERY = 200
@@ -105,8 +105,9 @@ def lookups(texts: Iterable[str]) -> Iterator[QuerySet[Any]]:
             continue
         if _is_code(compact):
             code = "".join(text.split()).upper()
-            parcels = Shipment._default_manager.filter(tracking_code__startswith=code).order_by()
-            yield parcels.values_list(*columns("order", "fulfillment_id"))[:MAX_HITS]
+            # The empty code is left out as the index leaves it out.
+            parcels = Parcel._default_manager.filter(tracking_code__startswith=code).exclude(tracking_code="")
+            yield parcels.order_by().values_list(*columns("order", "shipment__fulfillment_id"))[:MAX_HITS]
         records = StockRecord._default_manager.filter(partner_sku__in=sorted({text, text.upper(), text.lower()}))
         yield records.order_by().values_list(*columns("sku", "pk"))[:MAX_HITS]
         if both := _both(_words(text)):

@@ -15,7 +15,9 @@ from oscar_fulfillment.models import OrderFulfillment
 from oscar_fulfillment.permissions import user_may
 
 #: Steps that programs do, not people on the order page.
-_HIDDEN = frozenset({"authorize_payment", "cancel_payment", "reopen_payment"})
+_HIDDEN = frozenset({"authorize_payment", "cancel_payment", "reopen_payment", "receive_return", "send_replacement"})
+#: Steps that are taken where a shipment is shown, not among the order's.
+_OF_SHIPMENTS = frozenset({"cancel_shipment"})
 
 
 @dataclass(frozen=True)
@@ -41,9 +43,14 @@ def available_actions(order: Any, user: Any, *, only: str = "") -> list[ActionSt
     flow, actor = fulfillment.flow_definition, Actor.from_user(user)
     cache: dict[Any, Any] = {}
     found = []
+    is_collected = fulfillment.is_collected
     for machine in flow.machines.values():
         for transition in machine.transitions.values():
             if transition.name in _HIDDEN or (only and transition.name != only):
+                continue
+            if transition.name in _OF_SHIPMENTS and not only:
+                continue
+            if transition.name == "hand_over" and not only and not is_collected:
                 continue
             step = Step(fulfillment, [Move(machine.name, transition.name)], actor, timezone.now(), {}, cache=cache)
             reasons = refusals(step, machine, transition)
@@ -72,6 +79,9 @@ def available_actions(order: Any, user: Any, *, only: str = "") -> list[ActionSt
 def way_of(fulfillment: OrderFulfillment) -> list[str]:
     """The flow's steps in the order that this order takes them: where the goods leave first, the money comes last."""
     steps = list(fulfillment.flow_definition.steps)
+    if "hand_over" in fulfillment.flow_definition.shipping.transitions and fulfillment.is_collected:
+        # The customer comes: what is handed over has left and arrived at once.
+        steps = ["hand_over" if step == "dispatch" else step for step in steps if step != "deliver"]
     if fulfillment.ships_before_payment and "approve_payment" in steps:
         steps.remove("approve_payment")
         steps.append("approve_payment")

@@ -30,7 +30,7 @@ from oscar_fulfillment.core.transitions import Effect, Move
 from oscar_fulfillment.models import BulkJob, BulkJobItem
 from oscar_fulfillment.permissions import user_may
 
-from . import invoicing, notes, release, shipping
+from . import invoicing, notes, parcels, release, shipping
 from .actions import no_permission
 from .door import move_many
 
@@ -64,7 +64,7 @@ def _invoice_none(params: dict[str, Any]) -> dict[str, Any]:
 
 def _tracking(params: dict[str, Any]) -> dict[str, Any]:
     # Many at once: no tracking codes, no question about the mails; they are sent by themselves.
-    return {"tracking": shipping.read_tracking(carrier=params.get("carrier", ""), tracking_code="")}
+    return {"parcels": parcels.read_parcels([{"carrier": params.get("carrier", "")}])}
 
 
 ACTIONS = {

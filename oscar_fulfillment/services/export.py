@@ -14,7 +14,7 @@ from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.flows import get_flow
-from oscar_fulfillment.models import Invoice, OrderFulfillment, Shipment
+from oscar_fulfillment.models import Invoice, OrderFulfillment, Parcel
 from oscar_fulfillment.selectors.scans import ORDER_COLUMNS, among, read_page
 
 CHUNK = 1000
@@ -83,7 +83,8 @@ class _StatusWords(dict[tuple[str, str, str], str]):
 def _cells(rows: Sequence[dict[str, Any]], words: _StatusWords) -> Iterator[list[str]]:
     ids = among([row["order_id"] for row in rows])
     items = _items(ids)
-    tracking = _joined(Shipment._default_manager.filter(fulfillment__in=ids).exclude(tracking_code=""), "tracking_code")
+    parcels = Parcel._default_manager.filter(shipment__fulfillment__in=ids).exclude(tracking_code="")
+    tracking = _joined(parcels, "tracking_code", "shipment__fulfillment_id")
     invoices = _invoices(ids)
     zone = timezone.get_current_timezone() if django_settings.USE_TZ else None
     for row in rows:
@@ -110,9 +111,9 @@ def _items(ids: Any) -> dict[int, int]:
     return dict(lines.values_list("order_id").annotate(Sum("quantity")))
 
 
-def _joined(rows: QuerySet[Any], column: str) -> dict[int, str]:
+def _joined(rows: QuerySet[Any], column: str, order: str) -> dict[int, str]:
     found: dict[int, list[str]] = defaultdict(list)
-    for pk, text in rows.order_by("pk").values_list("fulfillment_id", column):
+    for pk, text in rows.order_by("pk").values_list(order, column):
         found[pk].append(text)
     return {pk: " ".join(texts) for pk, texts in found.items()}
 

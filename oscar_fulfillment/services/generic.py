@@ -31,6 +31,10 @@ WITH_SERVICE = frozenset(
         "dispatch",
         "deliver",
         "return",
+        "hand_over",
+        "cancel_shipment",
+        "receive_return",
+        "send_replacement",
         "restore",
         "cancel",
     }

@@ -18,7 +18,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import ShipmentLine, StatusChange
 from oscar_fulfillment.selectors.availability import find_goods
 
-from . import messages, stock
+from . import carrier_orders, messages, stock
 from .door import move
 from .shipments import PENDING, ShipmentBook, create_shipments, name_pending, resolve_shipping_status
 
@@ -59,8 +59,9 @@ def preview_release(order: Any) -> list[ReleaseLine]:
 def _covered(order_ids: Sequence[int]) -> dict[int, int]:
     """Units per line pk that are in shipments already."""
     found: dict[int, int] = {}
-    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=order_ids)
-    for line_id, quantity in rows.exclude(shipment__status="cancelled").values_list("line_id", "quantity"):
+    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=order_ids, shipment__replaces=None)
+    rows = rows.exclude(shipment__status="cancelled", shipment__is_dropped=False)
+    for line_id, quantity in rows.values_list("line_id", "quantity"):
         found[line_id] = found.get(line_id, 0) + quantity
     return found
 
@@ -93,7 +94,7 @@ def release_effect(steps: Sequence[Step]) -> None:
     taken = _promised(locked.records)
     going = []
     for step in steps:
-        covered = book.quantities(book.of(step.subject.pk))
+        covered = book.covered(step.subject.pk)
         answers = [
             _answer(line, locked.records.get(line.stockrecord_id), covered.get(line.pk, 0), taken)
             for line in locked.lines_of(step.subject.pk)
@@ -118,7 +119,8 @@ def release_effect(steps: Sequence[Step]) -> None:
         if step.subject.shipping_status == "received" and step.context.get("notify", True):
             messages.mail(step, messages.ORDER_CONFIRMED)
     if going:
-        create_shipments(going, steps[0].now)
+        made = create_shipments(going, steps[0].now)
+        carrier_orders.order_at_release([(step, new) for (step, _q), new in zip(going, made, strict=True)])
 
 
 def _promised(record_ids: Iterable[int]) -> dict[int, int]:

@@ -62,9 +62,12 @@ class ShipmentBook:
 
     def __init__(self, order_ids: Sequence[int]):
         self.by_order: dict[int, list[Shipment]] = defaultdict(list)
-        found = Shipment._default_manager.filter(fulfillment__in=order_ids).exclude(status=CANCELLED)
+        #: Cancelled for good: their goods are not sent, and not to be released again.
+        self.dropped: dict[int, list[Shipment]] = defaultdict(list)
+        found = Shipment._default_manager.filter(fulfillment__in=order_ids).exclude(status=CANCELLED, is_dropped=False)
         for shipment in found.order_by("pk").prefetch_related("lines"):
-            self.by_order[shipment.fulfillment_id].append(shipment)
+            rows = self.dropped if shipment.status == CANCELLED else self.by_order
+            rows[shipment.fulfillment_id].append(shipment)
 
     def of(self, order_id: int, status: str | None = None) -> list[Shipment]:
         """The shipments of an order, cancelled ones left out; of one status where given."""
@@ -77,6 +80,11 @@ class ShipmentBook:
             for line in shipment.lines.all():
                 total[line.line_id] += line.quantity
         return total
+
+    def covered(self, order_id: int) -> dict[int, int]:
+        """Units per order line pk that need no release any more: in a shipment, sent or not, or given up."""
+        originals = [s for s in self.by_order[order_id] if s.replaces_id is None]
+        return self.quantities([*originals, *self.dropped[order_id]])
 
     def resolve(self, order_id: int, *, has_backorder: bool, pending: str) -> str:
         return resolve_shipping_status(
@@ -110,7 +118,8 @@ def split_off(
 ) -> list[Shipment]:
     """Take ``wanted`` units (per line pk) out of these shipments; what is left stays behind in one of its own.
 
-    Returns the shipments that now hold exactly what is wanted. Refuses the step when they do not hold it.
+    The boxes that are there stay with what goes. Returns the shipments that now hold exactly what is wanted; refuses
+    the step when they do not hold it.
     """
     left = dict(wanted)
     going, parts = [], []

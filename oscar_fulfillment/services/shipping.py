@@ -3,46 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
+from django.db.models import F
 from django.utils.translation import gettext as _
 
-from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import Shipment, StatusChange
+from oscar_fulfillment.models import Parcel, Shipment, ShipmentLine, StatusChange
 from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, PENDING, RETURNED
 
-from . import cancelling, ledger, messages, operations, oscar_events, payments, stock
+from . import cancelling, ledger, messages, operations, oscar_events, parcels, payments, stock
 from .door import move
 from .shipments import ShipmentBook, split_off
 
 DISPATCH = Move("shipping", "dispatch")
 DELIVER = Move("shipping", "deliver")
 RETURN = Move("shipping", "return")
-CHANGE_TRACKING = Move("shipment", "change_tracking", is_record=True)
-
-
-def read_tracking(*, carrier: str, tracking_code: str, language: str = "") -> dict[str, str]:
-    """Carrier and code as typed, checked by the carrier: ``carrier, tracking_code, tracking_url``.
-
-    The code may be empty (own van, pick-up). :class:`InvalidInput` for an unknown carrier or a code it cannot be.
-    """
-    if not carrier and not tracking_code:
-        return {"carrier": "", "tracking_code": "", "tracking_url": ""}
-    if carrier not in carriers:
-        raise InvalidInput({"carrier": [_("Choose one of the shop's carriers.")]})
-    adapter = carriers.get(carrier)
-    if not tracking_code.strip():
-        return {"carrier": carrier, "tracking_code": "", "tracking_url": ""}
-    try:
-        code = adapter.normalise_tracking_code(tracking_code)
-    except ValueError as error:
-        raise InvalidInput({"tracking_code": [str(error)]}) from error
-    return {"carrier": carrier, "tracking_code": code, "tracking_url": adapter.tracking_url(code, language)[:500]}
 
 
 def dispatch_effect(steps: Sequence[Step]) -> None:
@@ -70,15 +51,15 @@ def dispatch_effect(steps: Sequence[Step]) -> None:
             going = split_off(book, step, going, wanted)
             if step.reasons:
                 continue
-        typed = step.context["tracking"]
+        typed = step.context["parcels"]
+        if len(typed) > 1 and len(going) > 1:
+            raise InvalidInput({"shipment": [_("Choose the shipment that these parcels belong to.")]})
         for shipment in going:
             shipment.status, shipment.dispatched_at = DISPATCHED, step.now
-            for name, value in typed.items():
-                setattr(shipment, name, value)
         leaving += going
         for pk, quantity in quantities.items():
             used[pk] = quantity
-        events.append((step.subject.order, quantities, typed["tracking_code"]))
+        events.append((step.subject.order, quantities, ", ".join(each["tracking_code"] for each in typed)))
         step.targets["shipping"] = book.resolve(
             step.subject.pk, has_backorder=step.subject.has_backorder, pending=step.state("shipping")
         )
@@ -88,15 +69,19 @@ def dispatch_effect(steps: Sequence[Step]) -> None:
     if not events:
         return
     stock.consume(locked, used)
-    Shipment._default_manager.bulk_update(
-        leaving, ["status", "dispatched_at", "carrier", "tracking_code", "tracking_url"]
-    )
+    Shipment._default_manager.bulk_update(leaving, ["status", "dispatched_at"])
+    # The batch shares its context: one form for all.
+    parcels.send_parcels(leaving, steps[0].context["parcels"], steps[0].now)
     oscar_events.record_shipping(oscar_events.DISPATCHED, events)
 
 
-def _tell(step: Step, going: Sequence[Shipment], typed: dict[str, str]) -> None:
+def _tell(step: Step, going: Sequence[Shipment], typed: Sequence[Mapping[str, str]]) -> None:
     ids = [shipment.pk for shipment in going]
-    step.data |= {"shipments": ids, **{k: v for k, v in typed.items() if v}}
+    step.data["shipments"] = ids
+    if names := sorted({each["carrier"] for each in typed if each["carrier"]}):
+        step.data["carrier"] = names[0] if len(names) == 1 else ", ".join(names)
+    if codes := [each["tracking_code"] for each in typed if each["tracking_code"]]:
+        step.data["tracking_code"] = ", ".join(codes)
     step.context["announce"] = {"shipments": ids}
     if step.context.get("notify", True):
         messages.mail(step, messages.ORDER_DISPATCHED, shipments=ids)
@@ -138,6 +123,7 @@ def dispatch_order(
     tracking_code: str = "",
     shipment: int | None = None,
     quantities: Mapping[int, int] | None = None,
+    boxes: Sequence[Mapping[str, str]] | None = None,
     notify: bool = True,
     reason: str = "",
     expected_version: int | None = None,
@@ -146,23 +132,21 @@ def dispatch_order(
     """Say that the goods have left; ``shipment`` (its id) for one of several. The customer is mailed unless not.
 
     With ``quantities`` (units per line pk) only these leave; the rest stays behind as a shipment of its own.
+    ``boxes`` name several parcels, each with ``carrier`` and ``tracking_code``. Raises what
+    :func:`parcels.read_parcels` raises.
     """
-    typed = read_tracking(carrier=carrier, tracking_code=tracking_code, language=_language(order))
+    given = [{"carrier": carrier, "tracking_code": tracking_code}] if boxes is None else boxes
+    typed = parcels.read_parcels(given, order=order)
     return move(
         order,
         DISPATCH,
         actor=actor,
         reason=clean_text("reason", reason),
-        context={"tracking": typed, "shipment": shipment, "quantities": quantities, "notify": notify},
+        context={"parcels": typed, "shipment": shipment, "quantities": quantities, "notify": notify},
         effect=dispatch_effect,
         expected_version=expected_version,
         key=key,
     )
-
-
-def _language(order: Any) -> str:
-    fulfillment = getattr(order, "fulfillment", None)
-    return fulfillment.language if fulfillment is not None else ""
 
 
 def deliver_effect(steps: Sequence[Step]) -> None:
@@ -203,7 +187,8 @@ def _arrive(steps: Sequence[Step], before: str, after: str, event: str) -> Shipm
             continue
         for shipment in moving:
             shipment.status = after
-            shipment.delivered_at = step.now if after == DELIVERED else shipment.delivered_at
+            if after == DELIVERED:
+                shipment.delivered_at = step.context.get("delivered_at") or step.now
         changed += moving
         events.append((step.subject.order, book.quantities(moving), ""))
         step.data["shipments"] = [shipment.pk for shipment in moving]
@@ -212,6 +197,7 @@ def _arrive(steps: Sequence[Step], before: str, after: str, event: str) -> Shipm
         )
     if changed:
         Shipment._default_manager.bulk_update(changed, ["status", "delivered_at"])
+        parcels.arrive_with(changed, after, steps[0].now)
         oscar_events.record_shipping(event, events)
     return book
 
@@ -221,18 +207,22 @@ def deliver_order(
     order: Any,
     actor: Actor,
     shipment: int | None = None,
+    delivered_at: datetime | None = None,
     notify: bool = True,
     reason: str = "",
     expected_version: int | None = None,
     key: str = "",
 ) -> StatusChange:
-    """Say that the goods have arrived: all that is under way, or one shipment (its id)."""
+    """Say that the goods have arrived: all that is under way, or one shipment (its id).
+
+    ``delivered_at`` by the carrier's clock; default: now.
+    """
     return move(
         order,
         DELIVER,
         actor=actor,
         reason=clean_text("reason", reason),
-        context={"shipment": shipment, "notify": notify},
+        context={"shipment": shipment, "notify": notify, "delivered_at": delivered_at},
         effect=deliver_effect,
         expected_version=expected_version,
         key=key,
@@ -249,6 +239,10 @@ def return_effect(steps: Sequence[Step]) -> None:
     for shipment in moving:
         shipment.status = RETURNED
     Shipment._default_manager.bulk_update(moving, ["status"])
+    Parcel._default_manager.filter(shipment__in=moving, status__in=[DISPATCHED, DELIVERED]).update(
+        status=RETURNED, next_check_at=None
+    )
+    ShipmentLine._default_manager.filter(shipment__in=moving).update(returned=F("quantity"))
     if steps[0].context["restock"]:
         stock.put_back(locked, back)
     events = []
@@ -295,42 +289,4 @@ def return_order(
         effect=return_effect,
         expected_version=expected_version,
         key=key,
-    )
-
-
-def change_tracking(
-    *,
-    order: Any,
-    actor: Actor,
-    shipment: int,
-    carrier: str,
-    tracking_code: str,
-    notify: bool = True,
-    expected_version: int | None = None,
-    key: str = "",
-) -> StatusChange:
-    """Correct the tracking code of a shipment that has left; the customer gets the right link unless not."""
-    typed = read_tracking(carrier=carrier, tracking_code=tracking_code, language=_language(order))
-
-    def effect(steps: Sequence[Step]) -> None:
-        for step in steps:
-            found = Shipment._default_manager.filter(pk=shipment, fulfillment=step.subject, status=DISPATCHED)
-            before = found.first()
-            if before is None:
-                step.refuse(Reason("not_under_way", _("This shipment is not under way.")))
-                continue
-            found.update(**typed)
-            step.data |= {"shipment": shipment, "before": before.tracking_code, "after": typed["tracking_code"]}
-            if step.context["notify"]:
-                messages.mail(step, messages.ORDER_DISPATCHED, shipments=[shipment])
-
-    return move(
-        order,
-        CHANGE_TRACKING,
-        actor=actor,
-        context={"notify": notify},
-        effect=effect,
-        expected_version=expected_version,
-        key=key,
-        lock=True,
     )

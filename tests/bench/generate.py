@@ -23,7 +23,7 @@ PRODUCTS = 50
 
 _BIG = ("auth_user", "order_order", "order_line", "order_shippingaddress", "order_billingaddress",
         "oscar_fulfillment_orderfulfillment", "oscar_fulfillment_statuschange", "oscar_fulfillment_shipment",
-        "oscar_fulfillment_shipmentline", "oscar_fulfillment_invoice")  # fmt: skip
+        "oscar_fulfillment_shipmentline", "oscar_fulfillment_parcel", "oscar_fulfillment_invoice")  # fmt: skip
 
 # i: the order; k: 0..999, what has become of it. The pool has k = -1.
 _PLAN = """
@@ -117,15 +117,20 @@ _STATEMENTS = [
     WHERE flow = 'BRAZIL' AND shipping IN ('invoiced', 'partially_dispatched', 'dispatched', 'delivered', 'returned')
     """,
     """
-    INSERT INTO oscar_fulfillment_shipment (id, fulfillment_id, number, status, invoice_id, carrier, tracking_code,
-      tracking_url, created_at, dispatched_at, delivered_at)
+    INSERT INTO oscar_fulfillment_shipment (id, fulfillment_id, number, status, invoice_id, created_at, dispatched_at,
+      delivered_at)
     SELECT p.id, p.id, 1,
       CASE shipping WHEN 'released' THEN 'pending' WHEN 'invoiced' THEN 'pending' WHEN 'delivered' THEN 'delivered'
         WHEN 'returned' THEN 'returned' ELSE 'dispatched' END,
-      v.id, 'correios', CASE WHEN shipping IN ('released', 'invoiced') THEN ''
-        ELSE 'AA' || lpad(p.id::text, 9, '0') || 'BR' END, '', placed_at, placed_at, NULL
+      v.id, placed_at, placed_at, NULL
     FROM bench_plan AS p LEFT JOIN oscar_fulfillment_invoice AS v ON v.fulfillment_id = p.id
     WHERE shipping NOT IN ('received', 'cancelled')
+    """,
+    """
+    INSERT INTO oscar_fulfillment_parcel (shipment_id, number, status, carrier, tracking_code, tracking_url,
+      packed_by_label, tracking_state, tracking_text, tracking_place, incident, checks, tracking_problem)
+    SELECT id, 1, status, 'correios', 'AA' || lpad(id::text, 9, '0') || 'BR', '', '', '', '', '', '', 0, ''
+    FROM oscar_fulfillment_shipment WHERE status <> 'pending'
     """,
     """
     INSERT INTO oscar_fulfillment_shipmentline (shipment_id, line_id, quantity)

@@ -11,7 +11,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod
 from oscar_fulfillment.services import door, payments
 
-from . import notifications, shared
+from . import notifications, shared, tracking
 from .shared import page, pool, rss
 from .worker import Statements, memory
 
@@ -168,9 +168,15 @@ def big_order() -> dict[str, Any]:
                 [pk, pk],
             )
             cursor.execute(
-                "INSERT INTO oscar_fulfillment_shipment (fulfillment_id, number, status, carrier, tracking_code, "
-                "tracking_url, created_at) SELECT %s, n, 'dispatched', 'correios', 'AA' || n, '', now() "
-                "FROM generate_series(2, 10) AS n",
+                "INSERT INTO oscar_fulfillment_shipment (fulfillment_id, number, status, created_at) "
+                "SELECT %s, n, 'dispatched', now() FROM generate_series(2, 10) AS n",
+                [pk],
+            )
+            cursor.execute(
+                "INSERT INTO oscar_fulfillment_parcel (shipment_id, number, status, carrier, tracking_code, "
+                "tracking_url, packed_by_label, tracking_state, tracking_text, tracking_place, incident, checks, "
+                "tracking_problem) SELECT id, 1, 'dispatched', 'correios', 'AA' || number, '', '', '', '', '', '', 0, "
+                "'' FROM oscar_fulfillment_shipment WHERE fulfillment_id = %s AND number > 1",
                 [pk],
             )
             cursor.execute(
@@ -209,12 +215,14 @@ def export(path: str) -> dict[str, Any]:
 
 notify_prepare, notify_answer = notifications.prepare, notifications.answer
 notify_process, notify_lost, notify_clean = notifications.process, notifications.lost, notifications.clean
+ingest = tracking.ingest
 
 
 __all__ = [
     "big_order",
     "bulk",
     "export",
+    "ingest",
     "layout",
     "notify_answer",
     "notify_clean",

@@ -15,7 +15,7 @@ from oscar_fulfillment.models import (
     Invoice,
     OrderFulfillment,
     OutboundMessage,
-    Shipment,
+    Parcel,
     StatusChange,
 )
 from oscar_fulfillment.services import bulk, payments
@@ -96,7 +96,7 @@ def test_many_orders_are_sent_at_once_without_a_question_and_mailed_by_themselve
     assert shipping(orders) == ["dispatched"] * 3
     kinds = OutboundMessage.objects.values_list("kind", "order_id")
     assert sorted(kinds) == sorted(("FULFILLMENT_ORDER_DISPATCHED", order.pk) for order in orders)
-    assert set(Shipment.objects.values_list("carrier", "tracking_code")) == {("other", "")}
+    assert set(Parcel.objects.values_list("carrier", "tracking_code")) == {("other", "")}
     assert "3 orders done." in staff.get(response.url).content.decode()
 
 

@@ -5,9 +5,9 @@ import re
 import pytest
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.models import OrderFulfillment, Shipment
+from oscar_fulfillment.models import OrderFulfillment, Parcel, Shipment
 from oscar_fulfillment.selectors.customer import order_journey, order_status
-from oscar_fulfillment.services import cancelling, holds, invoicing, notes, payments, release, shipping
+from oscar_fulfillment.services import cancelling, holds, invoicing, notes, parcels, payments, release, shipping
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_key
 
@@ -104,7 +104,7 @@ def test_each_parcel_shows_its_code_and_contents(client, team):
 
 def test_a_corrected_tracking_code_replaces_the_wrong_one(client, team):
     order = factories.dispatched_order(carrier="other", tracking_code="WRONG-1")
-    shipping.change_tracking(
+    parcels.change_tracking(
         order=order, actor=team, shipment=Shipment.objects.get().pk, carrier="correios", tracking_code=CODE
     )
     page = read(client, order)
@@ -190,7 +190,7 @@ def test_hostile_names_titles_and_notes_are_escaped(client, team):
 
 def test_a_link_that_is_none_is_not_shown(client):
     order = factories.dispatched_order(carrier="other", tracking_code="X-1")
-    Shipment.objects.update(tracking_url="javascript:alert(1)")
+    Parcel.objects.update(tracking_url="javascript:alert(1)")
     page = read(client, order)
     assert "javascript:alert" not in page
     assert "X-1" in page

@@ -10,7 +10,7 @@ from oscar.core.loading import get_model
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.flows import flows
-from oscar_fulfillment.models import Hold, Invoice, OrderFulfillment, OutboundMessage, Shipment, StatusChange
+from oscar_fulfillment.models import Hold, Invoice, OrderFulfillment, OutboundMessage, Parcel, Shipment, StatusChange
 from oscar_fulfillment.permissions import PERMISSIONS
 from oscar_fulfillment.services import holds, invoicing, notes, oscar_events, payments, release, shipping
 from oscar_fulfillment.test import factories
@@ -70,7 +70,7 @@ def test_a_brazilian_order_by_its_forms(client, boss):
     assert said(
         client, take(client, order, "dispatch", carrier="correios", tracking_code="aa123456785br", notify="yes")
     )
-    assert Shipment.objects.get().tracking_code == "AA123456785BR"
+    assert Parcel.objects.get().tracking_code == "AA123456785BR"
     assert said(client, take(client, order, "deliver"))
     assert statuses(order) == ("paid", "delivered")
     assert {change.actor_label for change in order.fulfillment.history.exclude(action="place")} == {"Bruna"}
@@ -739,8 +739,8 @@ def test_a_tracking_code_is_corrected(client, boss):
     assert data["tracking_code"] == "ZZ-1"
     assert client.post(url, {**data, "tracking_code": HOSTILE}).status_code == 422
     assert client.post(url, data).status_code == 302
-    shipment.refresh_from_db()
-    assert (shipment.carrier, shipment.tracking_code) == ("other", "ZZ-1")
+    parcel = shipment.parcels.get()
+    assert (parcel.carrier, parcel.tracking_code) == ("other", "ZZ-1")
     foreign = factories.dispatched_order().fulfillment.shipments.get()
     url = page_url(order, "order-tracking", shipment=foreign.pk)
     assert client.post(url, form_data(client, url, carrier="", tracking_code="", notify="no")).status_code == 409

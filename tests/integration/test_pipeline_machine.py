@@ -373,7 +373,7 @@ class Pipeline(RuleBasedStateMachine):
             "invoice": (invoicing.INVOICE, invoicing.invoice_effect,
                         {"invoice": invoicing.read_invoice(kind="none")}),
             "dispatch": (shipping.DISPATCH, shipping.dispatch_effect,
-                         {"tracking": shipping.read_tracking(carrier="", tracking_code=""), "notify": False}),
+                         {"parcels": [], "notify": False}),
             "deliver": (shipping.DELIVER, shipping.deliver_effect, {}),
             "cancel": (cancelling.CANCEL, cancelling.cancel_effect, {}),
         }[action]  # fmt: skip
