@@ -1,8 +1,23 @@
-"""What the stock has for a line that is to be released: the one formula behind the release and the missing goods."""
+"""What is left to be released, and what the stock has for it: one answer behind the release and the missing goods."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import QuerySet
+
+from oscar_fulfillment.models import ShipmentLine
+from oscar_fulfillment.models.shipment import CANCELLED
+
+
+def released_lines(orders: Any) -> QuerySet[ShipmentLine]:
+    """What was released of these orders (anything ``__in`` takes) or will never be sent: nobody asks for it again.
+
+    Goods that replace others are sent beside what was ordered.
+    """
+    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=orders, shipment__replaces=None)
+    return rows.exclude(shipment__status=CANCELLED, shipment__is_dropped=False)
 
 
 @dataclass(frozen=True)

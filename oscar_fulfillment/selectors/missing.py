@@ -22,9 +22,9 @@ from django.db.models import F, Max, Q, QuerySet, Sum
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import OrderFulfillment, ShipmentLine, SupplierOrderLine
-from oscar_fulfillment.models.shipment import CANCELLED, PENDING
+from oscar_fulfillment.models.shipment import PENDING
 
-from .availability import find_goods
+from .availability import find_goods, released_lines
 from .queues import SAFE, release_states
 from .scans import among
 
@@ -177,7 +177,7 @@ class Shortage:
         if not orders:
             return []
         wanted = _sums(_lines(order.pk for order in orders), "order_id")
-        released = _sums(_in_shipments(order.pk for order in orders), "shipment__fulfillment_id")
+        released = _sums(released_lines(among(order.pk for order in orders)), "shipment__fulfillment_id")
         found = []
         for order in sorted(orders):
             asked = wanted.get(order.pk, 0) - released.get(order.pk, 0)
@@ -247,7 +247,7 @@ class Shortage:
 
     def _open_lines(self) -> Iterator[_Line]:
         records = among(self._records)
-        released = _sums(_in_shipments(self._orders).filter(line__stockrecord__in=records), "line_id")
+        released = _sums(released_lines(among(self._orders)).filter(line__stockrecord__in=records), "line_id")
         columns = ("pk", "order_id", "stockrecord_id", "quantity", "num_allocated")
         rows = _lines(self._orders).filter(stockrecord__in=records).order_by().values_list(*columns)
         for pk, order_id, record_id, quantity, allocated in rows:
@@ -270,13 +270,6 @@ class Shortage:
 
 def _lines(orders: Iterable[int]) -> QuerySet[Any]:
     return get_model("order", "Line")._default_manager.filter(order__in=among(orders))
-
-
-def _in_shipments(orders: Iterable[int]) -> QuerySet[Any]:
-    """What is released already of these orders."""
-    return ShipmentLine._default_manager.filter(shipment__fulfillment__in=among(orders)).exclude(
-        shipment__status=CANCELLED
-    )
 
 
 def _sums(rows: QuerySet[Any], column: str) -> dict[int, int]:

@@ -16,7 +16,7 @@ from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import ShipmentLine, StatusChange
-from oscar_fulfillment.selectors.availability import find_goods
+from oscar_fulfillment.selectors.availability import find_goods, released_lines
 
 from . import carrier_orders, messages, stock
 from .door import move
@@ -59,9 +59,7 @@ def preview_release(order: Any) -> list[ReleaseLine]:
 def _covered(order_ids: Sequence[int]) -> dict[int, int]:
     """Units per line pk that are in shipments already."""
     found: dict[int, int] = {}
-    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=order_ids, shipment__replaces=None)
-    rows = rows.exclude(shipment__status="cancelled", shipment__is_dropped=False)
-    for line_id, quantity in rows.values_list("line_id", "quantity"):
+    for line_id, quantity in released_lines(order_ids).values_list("line_id", "quantity"):
         found[line_id] = found.get(line_id, 0) + quantity
     return found
 

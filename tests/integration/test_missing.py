@@ -10,7 +10,7 @@ from oscar.core.loading import get_model
 from oscar.test.factories import create_product, create_stockrecord
 
 from oscar_fulfillment.core.exceptions import TransitionNotAllowed
-from oscar_fulfillment.models import OrderFulfillment, SupplierOrderLine
+from oscar_fulfillment.models import OrderFulfillment, Shipment, SupplierOrderLine
 from oscar_fulfillment.selectors.missing import Shortage
 from oscar_fulfillment.services import cancelling, holds, release
 from oscar_fulfillment.test import factories
@@ -153,6 +153,18 @@ def test_an_order_that_was_never_released_is_offered_once_goods_came_for_it():
     set_stock(mug, 50)
     paid((mug, 1))  # placed after the goods came: nobody waited for them
     assert offered() == [(early.number, 4, 4)]
+
+
+def test_goods_that_will_not_be_sent_at_all_are_not_missing_and_a_shipment_cancelled_for_now_is():
+    mug = factories.product("Mug", sku="MUG", stock=10)
+    order = paid((mug, 4), (factories.product("Plate", sku="PLATE"), 2))
+    release.release_order(order=order, actor=TEAM, quantities={order.lines.get(partner_sku="MUG").pk: 4})
+    set_stock(mug, 0)
+    assert needs() == {}
+    Shipment.objects.update(status="cancelled", is_dropped=True)
+    assert needs() == {}
+    Shipment.objects.update(is_dropped=False)
+    assert needs() == {"MUG": (4, 0, 1)}
 
 
 def test_goods_that_others_have_reserved_are_not_given_away():
