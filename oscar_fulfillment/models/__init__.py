@@ -12,6 +12,7 @@ from .payout import Payout, PayoutLine
 from .provider_payment import PaymentOperation, ProviderPayment
 from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
+from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .terms import CreditNote, FollowUp, PaymentTerms
 from .views import BulkJob, BulkJobItem, SavedView
 
@@ -24,6 +25,7 @@ __all__ = [
     "CarrierSetup",
     "CreditNote",
     "FollowUp",
+    "GoodsReceipt",
     "Hold",
     "ImportDraft",
     "InboundMessage",
@@ -48,6 +50,8 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "StatusChange",
+    "SupplierOrder",
+    "SupplierOrderLine",
     "TrackingEvent",
     "UnmappedCode",
 ]

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -38,8 +38,8 @@ from .post import Post, is_address
 
 logger = logging.getLogger("oscar_fulfillment.mails")
 # Oscar's dispatcher logs addresses; ours does not.
-_SILENT = logging.Logger("oscar_fulfillment.mails.silent")
-_SILENT.disabled = True
+SILENT = logging.Logger("oscar_fulfillment.mails.silent")
+SILENT.disabled = True
 
 #: The communication event types, with the names that Oscar's dashboard shows.
 EVENT_TYPES: dict[str, Any] = {
@@ -57,7 +57,11 @@ EVENT_TYPES: dict[str, Any] = {
     messages.PAYMENT_REFUNDED: _("Order: money refunded"),
     messages.CUSTOMER_NOTE: _("Order: message from the shop"),
     messages.OPERATOR_NEW_ORDER: _("Order: everything about a new one, to the shop"),
+    messages.SUPPLIER_ORDER: _("Missing goods: order to the supplier"),
 }
+
+#: What sends the kinds of mail that are not about one order; see ``receivers``.
+SENDERS: dict[str, Callable[[Any], None]] = {}
 
 #: Mails that carry the invoice, where the payment method sends one.
 _WITH_INVOICE = (messages.ORDER_PLACED, messages.ORDER_EDITED)
@@ -72,11 +76,19 @@ _OUT = "out"
 
 def send_mail(message: Any) -> None:
     """The outbox's handler. Raises ``AdapterUnavailable`` to be tried again, ``AdapterRejected`` for good."""
+    if message.kind in SENDERS:
+        SENDERS[message.kind](message)
+        return
     order = _order(message)
-    if not message.payload.get(_OUT):
+    if not is_out(message):
         _send(message, order)
     if order.fulfillment.problem == MAIL_FAILED:
         _settle(message, order)
+
+
+def is_out(message: Any) -> bool:
+    """Whether the mail went out already, in an earlier try whose end was not noted."""
+    return bool(message.payload.get(_OUT))
 
 
 def _order(message: Any) -> Any:
@@ -106,12 +118,12 @@ def _send(message: Any, order: Any) -> None:
             return
         reply_to = [order.email] if is_ours and is_address(order.email) else []
         post = Post(message_id(message, site), to, reply_to, attachments(message.kind, order))
-        dispatcher = get_class("communication.utils", "Dispatcher")(logger=_SILENT, mail_connection=post)
+        dispatcher = get_class("communication.utils", "Dispatcher")(logger=SILENT, mail_connection=post)
         if is_ours or order.user is None:
             dispatcher.send_email_messages(to[0], rendered)
         else:
             dispatcher.send_user_email_messages(order.user, rendered)
-    _note(message, None if is_ours else order)
+    note_out(message, None if is_ours else order)
 
 
 def operators() -> list[str]:
@@ -138,8 +150,12 @@ def attachments(kind: str, order: Any) -> list[tuple[str, bytes, str]]:
 
 
 def render(kind: str, order: Any, payload: dict[str, Any], site: Any) -> dict[str, str]:
-    """Subject, body (text) and html of a mail in the active language."""
-    context = _context(order, site) | _about(kind, order, payload)
+    """Subject, body (text) and html of a mail about an order in the active language."""
+    return render_event(kind, _context(order, site) | _about(kind, order, payload))
+
+
+def render_event(kind: str, context: dict[str, Any]) -> dict[str, str]:
+    """Subject, body (text) and html of a mail of this kind in the active language."""
     rendered = get_model("communication", "CommunicationEventType").objects.get_and_render(kind, context)
     # One line, whatever a title, a name or a template brings: also without the breaks that only mail readers know.
     rendered["subject"] = " ".join(rendered["subject"].split())
@@ -209,8 +225,8 @@ def message_id(message: Any, site: Any) -> str:
     return f"<{hashlib.sha256(words.encode()).hexdigest()[:40]}@{site.domain.partition(':')[0]}>"
 
 
-def _note(message: Any, order: Any) -> None:
-    """Note that the mail is out, with Oscar's record of it: both or none, and once."""
+def note_out(message: Any, order: Any = None) -> None:
+    """Note that the mail is out, with Oscar's record of it at the customer's order: both or none, and once."""
     with transaction.atomic():
         if order is not None:
             get_model("order", "CommunicationEvent")._default_manager.create(
