@@ -32,6 +32,8 @@ _LABELS = {
     "after": gettext_lazy("Now"),
     "until": gettext_lazy("Now until"),
     "document": gettext_lazy("Document"),
+    "handed_to": gettext_lazy("Handed over to"),
+    "boxes": gettext_lazy("Boxes"),
 }
 
 #: What of a payment does not match, in words.

@@ -52,6 +52,10 @@ DONE = {
     "dispatch": gettext_lazy("%(actor)s dispatched the order"),
     "deliver": gettext_lazy("%(actor)s marked the order as delivered"),
     "return": gettext_lazy("%(actor)s marked the order as returned"),
+    "hand_over": gettext_lazy("%(actor)s handed the goods over"),
+    "ready_for_pickup": gettext_lazy("%(actor)s made the goods ready for pick-up"),
+    "wrong_code": gettext_lazy("%(actor)s entered a wrong pick-up code"),
+    "pack": gettext_lazy("%(actor)s packed the goods"),
     "cancel": gettext_lazy("%(actor)s cancelled the order"),
     "restore": gettext_lazy("%(actor)s restored the order"),
     "place_hold": gettext_lazy("%(actor)s put the order on hold"),
@@ -72,6 +76,7 @@ MESSAGES = {
     mails.PAYMENT_REFUNDED: gettext_lazy("Payment refunded"),
     mails.ORDER_CONFIRMED: gettext_lazy("Order confirmed"),
     mails.ORDER_DISPATCHED: gettext_lazy("Order sent"),
+    mails.PICKUP_READY: gettext_lazy("Goods ready for pick-up"),
     mails.ORDER_DELIVERED: gettext_lazy("Order delivered"),
     mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
     mails.ORDER_EDITED: gettext_lazy("Order changed"),
@@ -200,6 +205,8 @@ def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) ->
         found.append((_("Shipment"), ", ".join(known)))
     if "mailed" in data:
         found.append((_("Mail to the customer"), _("Yes") if data["mailed"] else _("No")))
+    if "by_code" in data:
+        found.append((_("Pick-up code"), _("Shown") if data["by_code"] else _("Not shown")))
     if "restock" in data:
         found.append((_("Back in stock"), _("Yes") if data["restock"] else _("No")))
     if change.machine == "hold" and data.get("code"):

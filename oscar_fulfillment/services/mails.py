@@ -26,12 +26,13 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import AdapterRejected
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.documents import DocumentError
+from oscar_fulfillment.documents.payment_parts.qr import qr_png
 from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parcels, order_journey
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.selectors.payment_links import order_path, payment_path
 
-from . import documents, ledger, messages
+from . import cash, documents, ledger, messages
 from .door import move
 from .languages import nearest_language
 from .post import Post, is_address
@@ -48,6 +49,7 @@ EVENT_TYPES: dict[str, Any] = {
     messages.ORDER_CONFIRMED: _("Order: confirmed, awaiting dispatch"),
     messages.ORDER_DISPATCHED: _("Order: sent"),
     messages.TRACKING_ASSIGNED: _("Order: tracking number"),
+    messages.PICKUP_READY: _("Order: ready for pick-up"),
     messages.ORDER_DELIVERED: _("Order: delivered"),
     messages.ORDER_CANCELLED: _("Order: cancelled"),
     messages.ORDER_EDITED: _("Order: changed before it leaves"),
@@ -105,7 +107,7 @@ def _send(message: Any, order: Any) -> None:
             logger.info("%s: the shop has emptied its template", message)
             return
         reply_to = [order.email] if is_ours and is_address(order.email) else []
-        post = Post(message_id(message, site), to, reply_to, attachments(message.kind, order))
+        post = Post(message_id(message, site), to, reply_to, attachments(message.kind, order, message.payload))
         dispatcher = get_class("communication.utils", "Dispatcher")(logger=_SILENT, mail_connection=post)
         if is_ours or order.user is None:
             dispatcher.send_email_messages(to[0], rendered)
@@ -122,13 +124,22 @@ def operators() -> list[str]:
     return [manager if isinstance(manager, str) else manager[1] for manager in django_settings.MANAGERS]
 
 
-def attachments(kind: str, order: Any) -> list[tuple[str, bytes, str]]:
+def pickups_of(order: Any, payload: dict[str, Any]) -> list[Any]:
+    """The goods that such a mail is about and that still wait. None: it is too late, and the mail stays unsent."""
+    wanted = set(payload.get("shipments") or ())
+    return [each for each in order_journey(order).pickups if not wanted or each.shipment in wanted]
+
+
+def attachments(kind: str, order: Any, payload: dict[str, Any]) -> list[tuple[str, bytes, str]]:
     """What travels with a mail of this kind, as (file name, content, MIME type): the invoice with the confirmation
-    and with what changes it, where the payment method wants that.
+    and with what changes it, where the payment method wants that; the pick-up code as a square to be scanned.
 
     A document that these data can never give ends the mail at once, so that the order shows the problem; a mistake in
     the settings or in a template is tried again like any other, because somebody may mend it meanwhile.
     """
+    if kind == messages.PICKUP_READY:
+        codes = [(each.code, qr_png(each.code)) for each in pickups_of(order, payload)]
+        return [(f"{code}.png", picture, "image/png") for code, picture in codes if picture]
     if kind not in _WITH_INVOICE or not documents.mails_invoice(order):
         return []
     try:
@@ -175,6 +186,8 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         wanted = set(payload.get("shipments") or ())
         known = order_journey(order).parcels if kind == messages.ORDER_DISPATCHED else coming_parcels(order)
         return {"parcels": [p for p in known if not wanted or p.shipment in wanted]}
+    if kind == messages.PICKUP_READY:
+        return {"pickups": pickups_of(order, payload), "cash_due": cash.due_in_cash(order.fulfillment)}
     if kind in _WITH_INVOICE:
         return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:
