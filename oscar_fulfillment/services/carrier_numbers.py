@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
+from django.db import transaction
 from django.utils import timezone
 
 from oscar_fulfillment.carriers import carriers
@@ -13,7 +14,7 @@ from oscar_fulfillment.carriers.events import CarrierOrderState, RemoteOrder
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import CarrierOrder, Parcel
+from oscar_fulfillment.models import CarrierOrder, OrderFulfillment, Parcel
 from oscar_fulfillment.models.shipment import CANCELLED, DISPATCHED
 
 from . import messages, parcels
@@ -35,46 +36,61 @@ _STATES = {
 }
 
 
+#: What is told in the history when an order comes to stand so.
+_TOLD = {CarrierOrder.CREATED: ORDERED, CarrierOrder.REFUSED: REFUSED, CarrierOrder.CANCELLED: CANCELLED_THERE}
+
+
 def settle(pk: int, remote: RemoteOrder) -> CarrierOrder:
     """Take over what the carrier says of an order. Told twice, it changes nothing the second time."""
     row = CarrierOrder._default_manager.select_related("shipment__fulfillment__order").get(pk=pk)
+    with transaction.atomic():
+        # What it is now, and not what it was when the carrier was called: it may have been cancelled meanwhile.
+        (fulfillment,) = lock_rows(OrderFulfillment._default_manager.filter(pk=row.shipment.fulfillment_id))
+        (fresh,) = lock_rows(CarrierOrder._default_manager.filter(pk=pk))
+        status, record = _comes_to(fresh, remote)
+        if record is None:
+            _write(fresh, status, remote, timezone.now())
+            return fresh
+        order = row.shipment.fulfillment.order
+        order._state.fields_cache["fulfillment"] = fulfillment
+        alias = fresh.carrier
+        actor = Actor.provider(str(carriers.get(alias).name) if alias in carriers else alias)
+
+        def effect(steps: Sequence[Step]) -> None:
+            for step in steps:
+                _take(step, fresh, status, remote)
+
+        move(order, record, actor=actor, effect=effect, held=True)
+    return fresh
+
+
+def _comes_to(row: CarrierOrder, remote: RemoteOrder) -> tuple[str, Move | None]:
+    """How an order stands after this word of its carrier, and the history row that says so (None: nothing new)."""
     status = _STATES.get(remote.state, row.status)
-    if remote.state == CarrierOrderState.CREATED and not remote.tracking_code:
+    if status == CarrierOrder.CREATED and not remote.tracking_code:
         status = CarrierOrder.ACCEPTED
     if row.status == CarrierOrder.CANCELLING and status == CarrierOrder.REFUSED:
         # The carrier will not take it back: it stands as it did, and says why.
-        status = CarrierOrder.CREATED if row.tracking_code else CarrierOrder.ACCEPTED
-    elif row.status == CarrierOrder.CANCELLING and status != CarrierOrder.CANCELLED:
-        status = row.status
-    order = row.shipment.fulfillment.order
+        return (CarrierOrder.CREATED if row.tracking_code else CarrierOrder.ACCEPTED), REFUSED
+    if row.status == CarrierOrder.CANCELLING and status != CarrierOrder.CANCELLED:
+        return row.status, None  # made while it was being given up: the cancelling is on its way
+    if row.status in (CarrierOrder.CANCELLED, CarrierOrder.REFUSED):
+        return row.status, None
+    return status, _TOLD.get(status) if status != row.status else None
 
-    def effect(steps: Sequence[Step]) -> None:
-        for step in steps:
-            fresh = lock_rows(CarrierOrder._default_manager.filter(pk=pk))[0]
-            _write(fresh, status, remote, step.now)
-            step.data |= {"carrier": fresh.carrier, "reference": fresh.reference}
-            if fresh.tracking_code:
-                step.data["tracking_code"] = fresh.tracking_code
-            step.context["announce"] = {"carrier_order": fresh}
-            if status == CarrierOrder.CREATED:
-                _give_number(step, fresh)
-            elif remote.problem:
-                step.data["text"] = remote.problem[:500]
-                step.fields["problem"] = step.subject.problem or PROBLEM
 
-    told = {CarrierOrder.CREATED: ORDERED, CarrierOrder.REFUSED: REFUSED, CarrierOrder.CANCELLED: CANCELLED_THERE}
-    if remote.problem and row.status == CarrierOrder.CANCELLING and status != CarrierOrder.CANCELLED:
-        record = REFUSED
-    elif status in told and status != row.status:
-        record = told[status]
-    else:
-        _write(row, status, remote, timezone.now())
-        return row
-    alias = row.carrier
-    actor = Actor.provider(str(carriers.get(alias).name) if alias in carriers else alias)
-    move(order, record, actor=actor, effect=effect, key=f"{record.action}:{pk}:{status}", lock=True)
-    row.refresh_from_db()
-    return row
+def _take(step: Step, row: CarrierOrder, status: str, remote: RemoteOrder) -> None:
+    gives_number = status == CarrierOrder.CREATED and row.status != CarrierOrder.CANCELLING
+    _write(row, status, remote, step.now)
+    step.data |= {"carrier": row.carrier, "reference": row.reference}
+    if row.tracking_code:
+        step.data["tracking_code"] = row.tracking_code
+    step.context["announce"] = {"carrier_order": row}
+    if gives_number:
+        _give_number(step, row)
+    elif remote.problem:
+        step.data["text"] = remote.problem[:500]
+        step.fields["problem"] = step.subject.problem or PROBLEM
 
 
 def _write(row: CarrierOrder, status: str, remote: RemoteOrder, now: datetime) -> None:
