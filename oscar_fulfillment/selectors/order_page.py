@@ -106,7 +106,9 @@ class OrderPage:
         if self._loaded:
             return
         self._loaded = True
-        prefetch_related_objects([self.order], Prefetch("lines", queryset=_lines()), "surcharges", "discounts")
+        prefetch_related_objects(
+            [self.order], Prefetch("lines", queryset=lines_with_pictures()), "surcharges", "discounts"
+        )
         prefetch_related_objects(
             [self.fulfillment],
             Prefetch(
@@ -158,7 +160,7 @@ class OrderPage:
                 if row.shipment.status in (DISPATCHED, DELIVERED, RETURNED):
                     sent[line.pk] = sent.get(line.pk, 0) + quantity
         return [
-            LineRow(line, _image_url(line), released.get(line.pk, 0), sent.get(line.pk, 0))
+            LineRow(line, image_url(line), released.get(line.pk, 0), sent.get(line.pk, 0))
             for line in self.order.lines.all()
         ]
 
@@ -243,7 +245,7 @@ class OrderPage:
         return list(self.order.discounts.all())
 
 
-def _lines() -> Any:
+def lines_with_pictures() -> Any:
     """Lines with the file name of their product's first picture (a variant without one shows its parent's)."""
     Line, ProductImage = get_model("order", "Line"), get_model("catalogue", "ProductImage")
     pictures = ProductImage._default_manager.filter(
@@ -252,7 +254,7 @@ def _lines() -> Any:
     return Line._default_manager.annotate(picture=Subquery(pictures.values("original")[:1])).order_by("pk")
 
 
-def _image_url(line: Any) -> str:
+def image_url(line: Any) -> str:
     name = getattr(line, "picture", "")
     if not name:
         return ""

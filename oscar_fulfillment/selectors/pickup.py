@@ -32,3 +32,9 @@ def find_by_pickup_code(typed: str) -> Shipment | None:
 def pickup_place(order: Any) -> str:
     """Where the customer comes for this order, in the words of its carrier's setup; "" where it says nothing."""
     return str(getattr(carriers.get(suggest(order)), "place", "")) if picks_up(order) else ""
+
+
+def goods_at_the_counter(most: int = 50) -> list[Shipment]:
+    """What is ready and waits for its customer, the longest first."""
+    rows = Shipment._default_manager.filter(status=PENDING).exclude(pickup_code="")
+    return list(rows.select_related("fulfillment").order_by("ready_at", "pk")[:most])
