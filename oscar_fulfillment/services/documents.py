@@ -38,6 +38,15 @@ def can_be_invoiced(order: Any) -> bool:
     return has_seller(country=_country(order), currency=order.currency, flow=order.fulfillment.flow)
 
 
+def seller_of(order: Any) -> Seller:
+    """Who sells it. Raises ConfigurationError where SELLERS names nobody, or an entry that is wrong."""
+    seller = find_seller(country=_country(order), currency=order.currency, flow=order.fulfillment.flow)
+    if seller is None:
+        looked_for = ", ".join(_keys(order))
+        raise ConfigurationError(f"OSCAR_FULFILLMENT['SELLERS'] names no seller for this order ({looked_for})")
+    return seller
+
+
 def mails_invoice(order: Any) -> bool:
     """Whether the order's payment method sends the invoice with the confirmation."""
     method = order.fulfillment.payment_method
@@ -50,10 +59,7 @@ def invoice_data(order: Any) -> InvoiceData:
     Raises ConfigurationError where SELLERS names no seller for it, or one that is wrong.
     """
     fulfillment = order.fulfillment
-    seller = find_seller(country=_country(order), currency=order.currency, flow=fulfillment.flow)
-    if seller is None:
-        looked_for = ", ".join(_keys(order))
-        raise ConfigurationError(f"OSCAR_FULFILLMENT['SELLERS'] names no seller for this order ({looked_for})")
+    seller = seller_of(order)
     language = nearest_language(fulfillment.language)
     with translation.override(language):
         lines = tuple(_line(line) for line in order.lines.all())

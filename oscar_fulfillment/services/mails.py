@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -32,7 +32,7 @@ from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parc
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.selectors.payment_links import order_path, payment_path
 
-from . import cash, documents, ledger, messages
+from . import cash, documents, ledger, messages, return_mails, return_slips
 from .door import move
 from .languages import nearest_language
 from .post import Post, is_address
@@ -58,9 +58,16 @@ EVENT_TYPES: dict[str, Any] = {
     messages.PAYMENT_REFUSED: _("Order: payment refused, to be tried again"),
     messages.PAYMENT_REFUNDED: _("Order: money refunded"),
     messages.CUSTOMER_NOTE: _("Order: message from the shop"),
+    messages.RETURN_REQUESTED: _("Return: asked for"),
+    messages.RETURN_APPROVED: _("Return: approved, with the return slip"),
+    messages.RETURN_REFUSED: _("Return: refused"),
+    messages.RETURN_RECEIVED: _("Return: goods received"),
+    messages.RETURN_SETTLED: _("Return: refund, exchange, or neither"),
     messages.OPERATOR_NEW_ORDER: _("Order: everything about a new one, to the shop"),
+    messages.OPERATOR_RETURN: _("Return: a customer asks for one, to the shop"),
 }
 
+_PDF = "application/pdf"
 #: Mails that carry the invoice, where the payment method sends one.
 _WITH_INVOICE = (messages.ORDER_PLACED, messages.ORDER_EDITED)
 
@@ -92,7 +99,7 @@ def _order(message: Any) -> Any:
 
 
 def _send(message: Any, order: Any) -> None:
-    is_ours = message.kind == messages.OPERATOR_NEW_ORDER
+    is_ours = message.kind in messages.TO_THE_SHOP
     to = operators() if is_ours else [order.email]
     if is_ours and not to:
         logger.warning("%s: nobody is named in OPERATOR_EMAILS or MANAGERS", message)
@@ -124,15 +131,16 @@ def operators() -> list[str]:
     return [manager if isinstance(manager, str) else manager[1] for manager in django_settings.MANAGERS]
 
 
-def pickups_of(order: Any, payload: dict[str, Any]) -> list[Any]:
+def pickups_of(order: Any, payload: Mapping[str, Any]) -> list[Any]:
     """The goods that such a mail is about and that still wait. None: it is too late, and the mail stays unsent."""
     wanted = set(payload.get("shipments") or ())
     return [each for each in order_journey(order).pickups if not wanted or each.shipment in wanted]
 
 
-def attachments(kind: str, order: Any, payload: dict[str, Any]) -> list[tuple[str, bytes, str]]:
+def attachments(kind: str, order: Any, payload: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
     """What travels with a mail of this kind, as (file name, content, MIME type): the invoice with the confirmation
-    and with what changes it, where the payment method wants that; the pick-up code as a square to be scanned.
+    and with what changes it, where the payment method wants that; the return slip where SELLERS says where to; the
+    pick-up code as a square to be scanned.
 
     A document that these data can never give ends the mail at once, so that the order shows the problem; a mistake in
     the settings or in a template is tried again like any other, because somebody may mend it meanwhile.
@@ -140,12 +148,15 @@ def attachments(kind: str, order: Any, payload: dict[str, Any]) -> list[tuple[st
     if kind == messages.PICKUP_READY:
         codes = [(each.code, qr_png(each.code)) for each in pickups_of(order, payload)]
         return [(f"{code}.png", picture, "image/png") for code, picture in codes if picture]
-    if kind not in _WITH_INVOICE or not documents.mails_invoice(order):
-        return []
     try:
-        return [(documents.invoice_filename(order), documents.invoice_pdf(order), "application/pdf")]
+        if kind in _WITH_INVOICE and documents.mails_invoice(order):
+            return [(documents.invoice_filename(order), documents.invoice_pdf(order), _PDF)]
+        if kind == messages.RETURN_APPROVED and return_slips.has_slip(order):
+            ret = return_mails.return_of(payload)
+            return [(return_slips.filename(ret), return_slips.pdf(ret), _PDF)]
     except DocumentError as error:
-        raise AdapterRejected(f"the invoice cannot be made: {error}") from error
+        raise AdapterRejected(f"the document cannot be made: {error}") from error
+    return []
 
 
 def render(kind: str, order: Any, payload: dict[str, Any], site: Any) -> dict[str, str]:
@@ -204,16 +215,25 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         return {"reason": told[-1] if told else "", "is_paid": paid}
     if kind == messages.PAYMENT_REFUNDED:
         return {"amount": payload.get("amount", "")}
+    if kind in messages.ABOUT_RETURNS:
+        return return_mails.about(kind, order, payload)
     if kind in (messages.PAYMENT_REMINDER, messages.PAYMENT_REFUSED):
         return {"terms": PaymentTerms._default_manager.filter(pk=order.pk).first()}
     if kind == messages.OPERATOR_NEW_ORDER:
-        try:
-            path = reverse("dashboard:order-detail", kwargs={"number": order.number})
-        except NoReverseMatch:
-            return {}
-        site = order.site or Site.objects.get_current()
-        return {"dashboard_path": path, "dashboard_url": absolute_url(site, path)}
+        return _dashboard(order, "order-detail", number=order.number)
+    if kind == messages.OPERATOR_RETURN:
+        found = return_mails.about(kind, order, payload)
+        return found | _dashboard(order, "order-return", pk=found["ret"].pk)
     return {}
+
+
+def _dashboard(order: Any, name: str, **given: Any) -> dict[str, str]:
+    """Where a page of the dashboard is; nothing where the shop leaves it out."""
+    try:
+        path = reverse(f"dashboard:{name}", kwargs=given)
+    except NoReverseMatch:
+        return {}
+    return {"dashboard_path": path, "dashboard_url": absolute_url(order.site or Site.objects.get_current(), path)}
 
 
 def message_id(message: Any, site: Any) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,7 @@ from django.db.models import F
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import Parcel, Shipment, ShipmentLine, StatusChange
+from oscar_fulfillment.models import Shipment, ShipmentLine, StatusChange
 from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, RETURNED
 
 from . import cancelling, ledger, oscar_events, parcels, payments, stock
@@ -92,26 +92,34 @@ def return_effect(steps: Sequence[Step]) -> None:
     locked = stock.lock_stock(ids)
     book = ShipmentBook(ids)
     moving = [s for step in steps for s in book.of(step.subject.pk) if s.status in (DISPATCHED, DELIVERED)]
-    back = book.quantities(moving)
+    # Units that came back before, in a return of their own, are counted already.
+    back = {s.pk: {line.line_id: line.quantity - line.returned for line in s.lines.all()} for s in moving}
     for shipment in moving:
         shipment.status = RETURNED
     Shipment._default_manager.bulk_update(moving, ["status"])
-    Parcel._default_manager.filter(shipment__in=moving, status__in=[DISPATCHED, DELIVERED]).update(
-        status=RETURNED, next_check_at=None
-    )
+    parcels.come_back_with(moving)
     ShipmentLine._default_manager.filter(shipment__in=moving).update(returned=F("quantity"))
     if steps[0].context["restock"]:
-        stock.put_back(locked, back)
+        stock.put_back(locked, _sum(back.values()))
     events = []
     for step in steps:
         own = [s for s in moving if s.fulfillment_id == step.subject.pk]
         step.data |= {"shipments": [s.pk for s in own], "restock": step.context["restock"]}
-        events.append((step.subject.order, book.quantities(own), ""))
-    _nothing_to_pay([step for step in steps if step.subject.is_payable()])
+        events.append((step.subject.order, _sum(back[s.pk] for s in own), ""))
+    nothing_to_pay([step for step in steps if step.subject.is_payable()])
     oscar_events.record_shipping(oscar_events.RETURNED, events)
 
 
-def _nothing_to_pay(steps: Sequence[Step]) -> None:
+def _sum(parts: Iterable[Mapping[int, int]]) -> dict[int, int]:
+    """Units per order line pk over several shipments."""
+    total: dict[int, int] = {}
+    for part in parts:
+        for pk, units in part.items():
+            total[pk] = total.get(pk, 0) + units
+    return total
+
+
+def nothing_to_pay(steps: Sequence[Step]) -> None:
     """Who sent everything back owes nothing: no reminders, no hold. Money that is in stays until it is refunded."""
     cancels = cancelling.CANCEL_PAYMENT
     steps = [
