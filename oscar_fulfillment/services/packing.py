@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, router, transaction
 from django.db.models import F
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -228,14 +228,31 @@ def _count(state: PackingState, line: PackingLine, units: int, key: str) -> Coun
 
 
 def _move_units(state: PackingState, line: PackingLine, units: int, box: int | None) -> None:
-    rows = ParcelLine._default_manager.filter(parcel=box, line=line.pk)
-    if units < 0 and rows.filter(quantity=-units).delete()[0]:
-        pass  # the last of them
-    elif not rows.filter(quantity__gt=-units).update(quantity=F("quantity") + units):
-        if units < 0:
+    if units > 0:
+        _put_in(box, line.pk, units)
+    else:
+        rows = ParcelLine._default_manager.filter(parcel=box, line=line.pk)
+        # The last of them, or some of several.
+        gone = rows.filter(quantity=-units).delete()[0]
+        if not gone and not rows.filter(quantity__gt=-units).update(quantity=F("quantity") + units):
             raise refuse("not_in_box", _("“%(article)s” is not in that box.") % {"article": line.title})
-        ParcelLine._default_manager.create(parcel_id=box, line_id=line.pk, quantity=units)
     line.counted += units
+
+
+def _put_in(box: int | None, line: int, units: int) -> None:
+    """Units into a box, whether or not some are in it already: one statement."""
+    connection = connections[router.db_for_write(ParcelLine)]
+    quote, meta = connection.ops.quote_name, ParcelLine._meta
+    table, parcel, of, quantity = (
+        quote(name)
+        for name in (meta.db_table, *(str(meta.get_field(n).column) for n in ("parcel", "line", "quantity")))  # type: ignore[union-attr]
+    )
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"INSERT INTO {table} ({parcel}, {of}, {quantity}) VALUES (%s, %s, %s) ON CONFLICT ({parcel}, {of}) "  # noqa: S608
+            f"DO UPDATE SET {quantity} = {table}.{quantity} + EXCLUDED.{quantity}",
+            [box, line, units],
+        )
 
 
 def _box_of(state: PackingState, line: PackingLine, units: int) -> int:
