@@ -2,7 +2,7 @@
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import Shipment
-from oscar_fulfillment.services import packed, packing
+from oscar_fulfillment.services import packed, packing, release
 from oscar_fulfillment.test import factories
 
 PICKUP = {"pickup": {"BACKEND": "oscar_fulfillment.carriers.pickup.PickUp", "OPTIONS": {"place": "Rue de Bourg 12"}}}
@@ -53,3 +53,21 @@ def packed_shipment(actor, *lines, **options):
 
 
 _keys = (f"scan-{number}" for number in range(10**9))
+
+
+def with_counter(settings):
+    """Let the shop's customers come for their goods: at first the carrier of every "free" shipping method."""
+    carriers = {"pickup": {**PICKUP["pickup"], "OPTIONS": {"place": "Rue de Bourg 12", "shipping_methods": ["free"]}}}
+    settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "CARRIERS": carriers}
+
+
+def cash_order(**options):
+    """An order that its customer comes for and pays in cash then; released."""
+    method = factories.manual_method("cash", paid_on_delivery=True, ships_before_payment=True)
+    order = factories.placed_order(method=method, **{"currency": "EUR"} | options)
+    release.release_order(order=order, actor=factories.TEAM)
+    return order
+
+
+def waiting(order):
+    return Shipment.objects.get(fulfillment=order.pk, status="pending")
