@@ -41,10 +41,14 @@ class PackingScan(models.Model):
     ``quantity`` is negative for what was taken out. The rows live as long as the packing.
     """
 
-    packing = models.ForeignKey(Packing, on_delete=models.CASCADE, related_name="scans")
+    # No index of its own: the unique constraint begins with it.
+    packing = models.ForeignKey(Packing, on_delete=models.CASCADE, related_name="scans", db_index=False)
     key = models.CharField(max_length=64)
-    box = models.ForeignKey(Parcel, on_delete=models.CASCADE, related_name="+")
-    line = models.ForeignKey("order.Line", on_delete=models.CASCADE, related_name="+")
+    # Few rows that live for minutes: what guards the boxes' own lines need not be checked and indexed here again.
+    box = models.ForeignKey(Parcel, on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False)
+    line = models.ForeignKey(
+        "order.Line", on_delete=models.CASCADE, related_name="+", db_index=False, db_constraint=False
+    )
     quantity = models.IntegerField(_("Quantity"))
     is_undone = models.BooleanField(_("Taken back"), default=False)
     scanned_at = models.DateTimeField(_("Scanned"))

@@ -62,7 +62,7 @@ class DeskView(ScanView):
             choices=choices(order.pk, order.number) if order is not None else [],
         )
 
-    def take(self, **kwargs: Any) -> Answer:
+    def take(self, *args: Any, **kwargs: Any) -> Answer:
         found = find_goods(self.text)
         if not found.shipments:
             return refused(found, self.text)

@@ -78,7 +78,7 @@ class ScanView(View):
             answer = Answer(False, words(error), self.on_refusal(error, **kwargs))
         return self.reply(answer)
 
-    def take(self, **kwargs: Any) -> Answer:
+    def take(self, *args: Any, **kwargs: Any) -> Answer:
         """Do what was asked. What is refused is raised."""
         raise NotImplementedError
 

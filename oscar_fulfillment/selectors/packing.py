@@ -7,9 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from django.db.models import Exists, OuterRef, Subquery, Sum, Value
+from django.db.models import Exists, OuterRef, QuerySet, Subquery, Sum
 
 from oscar_fulfillment.core.keyboard import readings
+from oscar_fulfillment.core.prepared import Prepared
 from oscar_fulfillment.models import PackingScan, ParcelLine, ShipmentLine
 from oscar_fulfillment.models.shipment import PENDING
 
@@ -68,28 +69,34 @@ class PackingState:
         return next((line for line in self.lines if line.pk == pk), None)
 
 
-def read_packing(shipment: int, *, key: str = "") -> PackingState | None:
-    """The state of a shipment, and whether the scan named ``key`` was counted; None where there is no such shipment."""
+def _rows(shipment: int, key: str) -> QuerySet[ShipmentLine, Any]:
     boxed = ParcelLine._default_manager.filter(
         line=OuterRef("line"), parcel__shipment=OuterRef("shipment"), parcel__status=PENDING
     ).order_by()
-    seen: Any = Value(False)
-    if key:
-        seen = Exists(PackingScan._default_manager.filter(packing__shipment=OuterRef("shipment"), key=key))
-    rows = list(
+    seen = PackingScan._default_manager.filter(packing__shipment=OuterRef("shipment"), key=key)
+    return (
         ShipmentLine._default_manager.filter(shipment=shipment)
         .order_by("line_id")
         .values_list(
             "shipment__status", "shipment__packing__pk", "shipment__packing__packer",
             "shipment__packing__packer_label", "shipment__packing__box", "line", "line__title", "quantity",
             "line__partner_sku", "line__upc", "line__stockrecord__partner_sku", "line__product__upc",
-            Subquery(boxed.values("line").annotate(units=Sum("quantity")).values("units")), seen,
+            Subquery(boxed.values("line").annotate(units=Sum("quantity")).values("units")), Exists(seen),
         )
     )  # fmt: skip
+
+
+#: Asked at every scan.
+_ROWS = Prepared(ShipmentLine, _rows, -1_234_567, "a scan's name")
+
+
+def read_packing(shipment: int, *, key: str = "") -> PackingState | None:
+    """The state of a shipment, and whether the scan named ``key`` was counted; None where there is no such shipment."""
+    rows = _ROWS.fetch(shipment, key)
     if not rows:
         return None
     status, packing, packer, label, box, *_rest, was_seen = rows[0]
-    found = PackingState(shipment, status, packing, packer, label or "", box, was_seen)
+    found = PackingState(shipment, status, packing, packer, label or "", box, bool(was_seen))
     for row in rows:
         pk, title, quantity, *codes, counted, _seen = row[5:]
         known = tuple(dict.fromkeys(code for code in codes if code))

@@ -13,13 +13,15 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connections, router, transaction
-from django.db.models import F
+from django.db.models import F, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput, TransitionNotAllowed
-from oscar_fulfillment.core.locks import lock_rows
+from oscar_fulfillment.core.locks import locking
+from oscar_fulfillment.core.prepared import Prepared
+from oscar_fulfillment.core.rows import Row, completed, insert, insert_sql, is_flat
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.models import OrderFulfillment, Packing, PackingScan, Parcel, ParcelLine, Shipment
 from oscar_fulfillment.models.shipment import PENDING
@@ -136,7 +138,7 @@ def next_box(*, shipment: int, actor: Actor, box: int, weight: int | None = None
     weight = check_weight(weight)
     with transaction.atomic():
         state = _hold(shipment, actor)
-        packing = Packing._default_manager.select_related("box").get(pk=state.packing)
+        packing = Packing._default_manager.select_related("box").get(shipment=shipment)
         if packing.box_id != box:
             return packing
         if not packing.box.lines.exists():
@@ -153,8 +155,8 @@ def next_box(*, shipment: int, actor: Actor, box: int, weight: int | None = None
 def put_aside(*, shipment: int, actor: Actor) -> None:
     """Leave a shipment as it is, for whoever goes on with it."""
     with transaction.atomic():
-        state = _hold(shipment, actor)
-        Packing._default_manager.filter(pk=state.packing).update(packer=None, packer_label="")
+        _hold(shipment, actor)
+        Packing._default_manager.filter(shipment=shipment).update(packer=None, packer_label="")
 
 
 def reopen_packing(*, shipment: int, actor: Actor) -> Packing:
@@ -178,16 +180,24 @@ def reopen_packing(*, shipment: int, actor: Actor) -> Packing:
 # What the services share; ``services.packed`` closes what is begun here.
 
 
+def _order_of(shipment: int) -> QuerySet[OrderFulfillment, Any]:
+    return locking(OrderFulfillment._default_manager.filter(shipments=shipment).only("hold_count"))
+
+
+_LOCK = Prepared(OrderFulfillment, _order_of, -1_234_567)
+
+
 def _id(actor: Actor) -> Any:
     return actor.user.pk if actor.user is not None else None
 
 
-def _lock(shipment: int) -> OrderFulfillment:
-    """The order's row under lock: whatever moves its goods waits, and has been waited for."""
-    rows = lock_rows(OrderFulfillment._default_manager.filter(shipments=shipment).only("hold_count"))
+def _lock(shipment: int) -> int:
+    """The order's row under lock: whatever moves its goods waits, and has been waited for. How many holds it has."""
+    rows = _LOCK.fetch(shipment)
     if not rows:
         raise refuse("no_shipment", _("There is no such shipment any more."))
-    return rows[0]
+    _pk, holds = rows[0]
+    return holds
 
 
 def _shipment(pk: int) -> Shipment:
@@ -196,13 +206,13 @@ def _shipment(pk: int) -> Shipment:
 
 def _hold(shipment: int, actor: Actor, key: str = "") -> PackingState:
     """The packing as it is, under lock, in this person's hands."""
-    order = _lock(shipment)
+    holds = _lock(shipment)
     state = read_packing(shipment, key=key)
     if state is None:
         raise refuse("no_shipment", _("There is no such shipment any more."))
     if state.status != PENDING:
         raise TransitionNotAllowed([shipment_refusal(state.status)])
-    if order.hold_count:
+    if holds:
         raise refuse("on_hold", _("The order is on hold."))
     if state.packing is None or state.box is None:
         raise refuse("not_packing", _("Nobody is packing this shipment."), _("Scan its slip first"))
@@ -219,10 +229,13 @@ def _count(state: PackingState, line: PackingLine, units: int, key: str) -> Coun
         return Counted(state, line, 0, is_repeated=True)
     if line.counted + units > line.quantity:
         raise _surplus(line)
-    box = _box_of(state, line, -units) if units < 0 else state.box
-    PackingScan._default_manager.create(
-        packing_id=state.packing, key=key, box_id=box, line_id=line.pk, quantity=units, scanned_at=timezone.now()
-    )
+    if units > 0:
+        _put_in(state.box, line.pk, units, (state.packing, key))
+        line.counted += units
+        return Counted(state, line, units)
+    box = _box_of(state, line, -units)
+    values = {"packing_id": state.packing, "key": key, "box_id": box, "line_id": line.pk, "quantity": units}
+    PackingScan._default_manager.create(**values, scanned_at=timezone.now())
     _move_units(state, line, units, box)
     return Counted(state, line, units)
 
@@ -239,20 +252,30 @@ def _move_units(state: PackingState, line: PackingLine, units: int, box: int | N
     line.counted += units
 
 
-def _put_in(box: int | None, line: int, units: int) -> None:
-    """Units into a box, whether or not some are in it already: one statement."""
+def _put_in(box: int | None, line: int, units: int, scan: tuple[int | None, str] | None = None) -> None:
+    """Units into a box, whether or not some are in it already, and the row of the ``scan`` (packing, key) that says so.
+
+    One statement where the database can; a scan that this packing has already is an IntegrityError.
+    """
     connection = connections[router.db_for_write(ParcelLine)]
-    quote, meta = connection.ops.quote_name, ParcelLine._meta
-    table, parcel, of, quantity = (
-        quote(name)
-        for name in (meta.db_table, *(str(meta.get_field(n).column) for n in ("parcel", "line", "quantity")))  # type: ignore[union-attr]
+    quote = connection.ops.quote_name
+    table = quote(ParcelLine._meta.db_table)
+    parcel, of, quantity = (quote(name) for name in ("parcel_id", "line_id", "quantity"))
+    text = (
+        f"INSERT INTO {table} ({parcel}, {of}, {quantity}) VALUES (%s, %s, %s) ON CONFLICT ({parcel}, {of}) "  # noqa: S608
+        f"DO UPDATE SET {quantity} = {table}.{quantity} + EXCLUDED.{quantity}"
     )
+    before: list[Any] = []
+    if scan is not None:
+        values = {"packing_id": scan[0], "key": scan[1], "box_id": box, "line_id": line, "quantity": units}
+        row = Row(PackingScan, {**values, "scanned_at": timezone.now()})
+        if is_flat(connection, PackingScan):
+            sql, before = insert_sql(connection, PackingScan, completed(PackingScan, [row.values]))
+            text = f"WITH scan AS ({sql}) {text}"
+        else:
+            insert([row])
     with connection.cursor() as cursor:
-        cursor.execute(
-            f"INSERT INTO {table} ({parcel}, {of}, {quantity}) VALUES (%s, %s, %s) ON CONFLICT ({parcel}, {of}) "  # noqa: S608
-            f"DO UPDATE SET {quantity} = {table}.{quantity} + EXCLUDED.{quantity}",
-            [box, line, units],
-        )
+        cursor.execute(text, [*before, box, line, units])
 
 
 def _box_of(state: PackingState, line: PackingLine, units: int) -> int:
