@@ -72,6 +72,7 @@ def _ranges() -> Iterator[CheckMessage]:
         ("DUNNING_REMINDERS", 0),
         ("WEBHOOK_MAX_BYTES", 1),
         ("RETURN_DAYS", 0),
+        ("DOCUMENT_ORDERS", 1),
     ):
         value = getattr(fulfillment_settings, key)
         if value is not None and value < least:
@@ -210,6 +211,20 @@ def check_sellers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     if sellers and engine == DEFAULTS["DOCUMENTS"]["default"]["BACKEND"] and find_spec("typst") is None:
         hint = "pip install django-oscar-fulfillment[documents]"
         found.append(Warning("SELLERS is set, but nothing can draw invoices.", hint=hint, id="oscar_fulfillment.W042"))
+    return found
+
+
+@register()
+def check_document_hooks(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Callables of the shop that documents ask: better known at deployment than at the first parcel."""
+    from .services.document_hooks import hook
+
+    found: list[CheckMessage] = []
+    for name in ("DOCUMENT_BIN", "DOCUMENT_CUSTOMS"):
+        try:
+            hook(name)
+        except ImproperlyConfigured as error:
+            found.append(Error(str(error), hint="See docs/documents.md.", id="oscar_fulfillment.E043"))
     return found
 
 

@@ -9,7 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
 from oscar_fulfillment.carriers import carriers
-from oscar_fulfillment.services import followups
+from oscar_fulfillment.services import followups, printing
 
 from .money_words import OPERATIONS, moment, money, provider_name, state_label
 
@@ -50,6 +50,11 @@ def _carrier(alias: Any) -> str:
     return str(carriers.get(alias).name if alias in carriers else alias)
 
 
+def _document(name: Any) -> str:
+    document = printing.DOCUMENTS.get(name)
+    return str(document.label if document else name)
+
+
 _SHOWN: dict[str, Callable[[Any], str]] = {
     "provider": provider_name,
     "source": provider_name,
@@ -57,6 +62,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "held_until": moment,
     "what": lambda value: str(MISMATCHES.get(value, value)),
     "carrier": _carrier,
+    "document": _document,
 }
 
 
