@@ -369,7 +369,9 @@ def test_who_sent_a_part_back_unpaid_still_owes_the_order():
 # Once
 
 
-@pytest.mark.parametrize("given", [{"amount": "10.00"}, {"outcome": "exchange"}, {"outcome": "nothing", "reason": "No"}])
+@pytest.mark.parametrize(
+    "given", [{"amount": "10.00"}, {"outcome": "exchange"}, {"outcome": "nothing", "reason": "No"}]
+)
 def test_a_decision_is_made_once_also_by_a_form_sent_twice(given):
     order = delivered()
     ret = received(order, 1)
