@@ -126,9 +126,7 @@ def has_pending_shipment(step: Any) -> Reason | None:
 
 def is_pick_up(step: Any) -> Reason | None:
     """Goods are handed over where the customer comes for them."""
-    from .carriers import picks_up
-
-    if picks_up(step.subject.order):
+    if step.subject.is_collected:
         return None
     return Reason("no_pick_up", _("The customer does not come for this order: it is sent."))
 

@@ -6,6 +6,7 @@ from typing import Any
 from . import signals
 from .core import outbox
 from .services import mails, messages, operation_runs, oscar_events, parcel_states, returns
+from .webhooks.carriers import register_carriers
 from .webhooks.payments import register_gateways
 
 logger = logging.getLogger("oscar_fulfillment")
@@ -16,6 +17,7 @@ outbox.on_dead(mails.mail_died)
 outbox.on_dead(operation_runs.message_died)
 parcel_states.on_returned.append(returns.open_undelivered)
 register_gateways()
+register_carriers()
 
 
 @outbox.on_dead

@@ -21,6 +21,7 @@ SCHEDULES: list[Every] = [
     Every("sweep", "oscar_fulfillment.tasks.sweep", minutes=1),
     Every("holds", "oscar_fulfillment.tasks.expire_holds", minutes=1),
     Every("payments", "oscar_fulfillment.tasks.watch_payments", minutes=1),
+    Every("parcels", "oscar_fulfillment.tasks.watch_parcels", minutes=1),
 ]
 
 
@@ -105,3 +106,13 @@ def watch_payments() -> dict[str, int]:
     held = hold_clock.watch_holds()
     kept = terms.run_due(budget=settings.DRAIN_BUDGET / 2)
     return {"asked": provider_payments.reconcile(budget=ends - time.monotonic()), "terms": kept, "holds": held}
+
+
+def watch_parcels() -> dict[str, int]:
+    """Ask carriers for the numbers they owe and for the parcels under way."""
+    from .services import carrier_orders, tracking_polls
+
+    ends = time.monotonic() + settings.DRAIN_BUDGET
+    numbers = carrier_orders.watch_orders(budget=settings.DRAIN_BUDGET / 4)
+    asked = tracking_polls.poll_due(budget=ends - time.monotonic())
+    return {"numbers": numbers, **asked}

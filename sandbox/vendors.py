@@ -46,3 +46,8 @@ def gateways(simulators: str) -> dict[str, Any]:
             },
         },
     }
+
+
+def carriers(simulators: str) -> dict[str, Any]:
+    """Those of the setting CARRIERS that have an account, each at its simulator."""
+    return {}

@@ -6,7 +6,13 @@ from oscar_fulfillment.services import oscar_events
 from oscar_fulfillment.test import factories
 
 # Shipped tests: their assertions shall say what differs, as those of our own modules do.
-pytest.register_assert_rewrite("oscar_fulfillment.test.gateway_case", "oscar_fulfillment.test.gateway_contract")
+pytest.register_assert_rewrite(
+    "oscar_fulfillment.test.gateway_case",
+    "oscar_fulfillment.test.gateway_contract",
+    "oscar_fulfillment.test.carrier_case",
+    "oscar_fulfillment.test.carrier_orders",
+    "oscar_fulfillment.test.carrier_contract",
+)
 
 
 @pytest.fixture(autouse=True)

@@ -53,6 +53,10 @@ class CarrierRegistry(Registry):
     def __contains__(self, alias: object) -> bool:
         return super().__contains__(alias) or (isinstance(alias, str) and self._own(alias) is not None)
 
+    def declared(self) -> list[str]:
+        """The aliases of the settings alone: the only ones that talk to anybody."""
+        return list(getattr(settings, self.setting))
+
     def __iter__(self) -> Iterator[str]:
         """What may be chosen now: without those that the dashboard has put out of use."""
         rows = self._known()

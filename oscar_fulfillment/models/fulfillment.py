@@ -165,6 +165,13 @@ class OrderFulfillment(Tracked):
         waits = fields.get("awaits_payout", self.awaits_payout)
         return payment_status in ("paid", "partially_refunded") and not waits
 
+    @property
+    def is_collected(self) -> bool:
+        """Whether the customer comes for the goods."""
+        from oscar_fulfillment.carriers import picks_up
+
+        return picks_up(self.order)
+
     def is_payable(self) -> bool:
         return self.payment_status in ("awaiting_payment", "authorized")
 

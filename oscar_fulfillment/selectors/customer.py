@@ -7,7 +7,7 @@ notes only those written for the customer. Account pages, the guest's page and t
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -197,11 +197,16 @@ def _tell(order: Any) -> Journey:
     return journey
 
 
-def _parcels(fulfillment: Any) -> list[Parcel]:
-    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=_GONE)
+def coming_parcels(order: Any) -> list[Parcel]:
+    """Boxes that have their tracking code before they leave: their carriage is ordered."""
+    return [parcel for parcel in _parcels(order.fulfillment, ("pending", *_GONE)) if parcel.tracking_code]
+
+
+def _parcels(fulfillment: Any, statuses: Sequence[str] = _GONE) -> list[Parcel]:
+    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=statuses)
     found: list[Parcel] = []
     for row in rows.prefetch_related("lines__line", "parcels__lines").order_by("number"):
-        boxes = [box for box in row.parcels.all() if box.status in _GONE] or [None]
+        boxes: list[Any] = [box for box in row.parcels.all() if box.status in statuses] or [None]
         titles = {line.line_id: line.line.title for line in row.lines.all()}
         whole = tuple((line.line.title, line.quantity) for line in row.lines.all())
         for place, box in enumerate(boxes):

@@ -29,6 +29,7 @@ PROBLEMS = {
     "refund_failed": _("A refund failed"),
     "capture_failed": _("The held sum could not be charged"),
     "charge_back": _("Charged back"),
+    "carriage_refused": _("The carrier refused the order"),
 }
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, Protocol
@@ -85,18 +85,17 @@ def sum_up(events: Iterable[Event], now: datetime) -> Summary:
     moving = [event for event in counting if state_of(event) not in _STILL]
     if not moving:
         last = counting[-1] if counting else None
-        state = state_of(last) if last is not None else TrackingState.PENDING
-        return Summary(state, *_words(last))
+        if last is None:
+            return Summary(TrackingState.PENDING)
+        return Summary(state_of(last), last.text[:500], last.place[:200], last.occurred_at)
     last = moving[-1]
     state = state_of(last)
     troubled = last.incident and state not in (TrackingState.DELIVERED, TrackingState.RETURNED)
     return Summary(
         state,
-        *_words(last),
+        last.text[:500],
+        last.place[:200],
+        last.occurred_at,
         incident=str(last.incident) if troubled else "",
         delivered_at=last.occurred_at if state == TrackingState.DELIVERED else None,
     )
-
-
-def _words(event: Event | None) -> Sequence[Any]:
-    return ("", "", None) if event is None else (event.text[:500], event.place[:200], event.occurred_at)

@@ -8,7 +8,6 @@ from typing import Any
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from oscar_fulfillment.carriers import picks_up
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.transitions import Move, Step, refusals
@@ -44,7 +43,7 @@ def available_actions(order: Any, user: Any, *, only: str = "") -> list[ActionSt
     flow, actor = fulfillment.flow_definition, Actor.from_user(user)
     cache: dict[Any, Any] = {}
     found = []
-    is_collected = picks_up(order)
+    is_collected = fulfillment.is_collected
     for machine in flow.machines.values():
         for transition in machine.transitions.values():
             if transition.name in _HIDDEN or (only and transition.name != only):
@@ -80,7 +79,7 @@ def available_actions(order: Any, user: Any, *, only: str = "") -> list[ActionSt
 def way_of(fulfillment: OrderFulfillment) -> list[str]:
     """The flow's steps in the order that this order takes them: where the goods leave first, the money comes last."""
     steps = list(fulfillment.flow_definition.steps)
-    if "hand_over" in fulfillment.flow_definition.shipping.transitions and picks_up(fulfillment.order):
+    if "hand_over" in fulfillment.flow_definition.shipping.transitions and fulfillment.is_collected:
         # The customer comes: what is handed over has left and arrived at once.
         steps = ["hand_over" if step == "dispatch" else step for step in steps if step != "deliver"]
     if fulfillment.ships_before_payment and "approve_payment" in steps:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -15,6 +16,7 @@ from oscar_fulfillment.gateways.base import Capability
 from oscar_fulfillment.models import (
     Hold,
     Invoice,
+    Parcel,
     PaymentOperation,
     ProviderPayment,
     Shipment,
@@ -22,7 +24,7 @@ from oscar_fulfillment.models import (
 )
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 
-from . import followups, ledger, messages, money, stock
+from . import carrier_orders, followups, ledger, messages, money, stock
 from .door import move
 
 CANCEL = Move("shipping", "cancel")
@@ -65,7 +67,15 @@ def cancel_effect(steps: Sequence[Step]) -> None:
     freed = {pk: line.num_allocated or 0 for pk, line in locked.lines.items()}
     gone = {step.subject.pk for step in going}
     stock.free(locked, {pk: qty for pk, qty in freed.items() if locked.lines[pk].order_id in gone})
-    Shipment._default_manager.filter(fulfillment__in=gone, status=PENDING).update(status=CANCELLED)
+    pending = Shipment._default_manager.filter(fulfillment__in=gone, status=PENDING)
+    given_up: dict[int, list[int]] = defaultdict(list)
+    for order_id, pk in pending.values_list("fulfillment_id", "pk"):
+        given_up[order_id].append(pk)
+    for step in going:
+        if step.subject.pk in given_up:
+            carrier_orders.cancel_of_shipments(step, given_up[step.subject.pk])
+    Parcel._default_manager.filter(shipment__in=pending).update(status=CANCELLED, next_check_at=None)
+    pending.update(status=CANCELLED)
     Hold._default_manager.filter(fulfillment__in=gone, released_at=None).update(
         released_at=steps[0].now, released_by_label=steps[0].actor.label
     )

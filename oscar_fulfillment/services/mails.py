@@ -27,7 +27,7 @@ from oscar_fulfillment.core.exceptions import AdapterRejected
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.documents import DocumentError
 from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
-from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, order_journey
+from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parcels, order_journey
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.selectors.payment_links import order_path, payment_path
 
@@ -47,6 +47,7 @@ EVENT_TYPES: dict[str, Any] = {
     messages.PAYMENT_APPROVED: _("Order: payment received"),
     messages.ORDER_CONFIRMED: _("Order: confirmed, awaiting dispatch"),
     messages.ORDER_DISPATCHED: _("Order: sent"),
+    messages.TRACKING_ASSIGNED: _("Order: tracking number"),
     messages.ORDER_DELIVERED: _("Order: delivered"),
     messages.ORDER_CANCELLED: _("Order: cancelled"),
     messages.ORDER_EDITED: _("Order: changed before it leaves"),
@@ -180,9 +181,10 @@ def absolute_url(site: Any, path: str) -> str:
 
 def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
     """What this kind of mail adds to the context."""
-    if kind == messages.ORDER_DISPATCHED:
+    if kind in (messages.ORDER_DISPATCHED, messages.TRACKING_ASSIGNED):
         wanted = set(payload.get("shipments") or ())
-        return {"parcels": [p for p in order_journey(order).parcels if not wanted or p.shipment in wanted]}
+        known = order_journey(order).parcels if kind == messages.ORDER_DISPATCHED else coming_parcels(order)
+        return {"parcels": [p for p in known if not wanted or p.shipment in wanted]}
     if kind in _WITH_INVOICE:
         return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:

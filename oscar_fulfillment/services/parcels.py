@@ -200,13 +200,18 @@ def _to_change(step: Step, shipment: int | None, parcel: int | None) -> Parcel |
         if len(several) > 1:
             step.refuse(Reason("which_parcel", _("This shipment has several parcels: choose one.")))
             return None
-        gone = Shipment._default_manager.filter(pk=shipment, fulfillment=step.subject, status=DISPATCHED).first()
-        found = several[0] if several else Parcel(shipment=gone, number=1, status=DISPATCHED) if gone else None
-        if found is not None and found.pk is None:
-            found.dispatched_at = gone.dispatched_at
+        found = several[0] if several else _first_box(step, shipment)
     if found is None:
         step.refuse(Reason("not_under_way", _("This shipment is not under way.")))
     return found
+
+
+def _first_box(step: Step, shipment: int | None) -> Parcel | None:
+    """A box for a shipment that left without any."""
+    gone = Shipment._default_manager.filter(pk=shipment or 0, fulfillment=step.subject, status=DISPATCHED).first()
+    if gone is None:
+        return None
+    return Parcel(shipment=gone, number=1, status=DISPATCHED, dispatched_at=gone.dispatched_at)
 
 
 def change_parcels(

@@ -17,7 +17,7 @@ from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import ShipmentLine, StatusChange
 
-from . import messages, stock
+from . import carrier_orders, messages, stock
 from .door import move
 from .shipments import PENDING, ShipmentBook, create_shipments, name_pending, resolve_shipping_status
 
@@ -116,7 +116,8 @@ def release_effect(steps: Sequence[Step]) -> None:
         if step.subject.shipping_status == "received" and step.context.get("notify", True):
             messages.mail(step, messages.ORDER_CONFIRMED)
     if going:
-        create_shipments(going, steps[0].now)
+        made = create_shipments(going, steps[0].now)
+        carrier_orders.order_at_release([(step, new) for (step, _q), new in zip(going, made, strict=True)])
 
 
 def _promised(record_ids: Iterable[int]) -> dict[int, int]:

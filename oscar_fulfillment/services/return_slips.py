@@ -7,6 +7,7 @@ from typing import Any
 from django.utils import timezone, translation
 from django.utils.text import get_valid_filename
 
+from oscar_fulfillment.documents.return_slip import ReturnSlipData, ReturnSlipLine, render_return_slip
 from oscar_fulfillment.documents.scan_codes import return_code
 from oscar_fulfillment.models import Return
 from oscar_fulfillment.models.returns import EXCHANGE
@@ -28,8 +29,6 @@ def filename(ret: Return) -> str:
 def pdf(ret: Return) -> bytes:
     """The slip of a return, in the order's language. Raises what ``render_return_slip`` raises, and ConfigurationError
     where SELLERS names nobody for its order."""
-    from oscar_fulfillment.documents.return_slip import ReturnSlipData, ReturnSlipLine, render_return_slip
-
     fulfillment = ret.fulfillment
     order = fulfillment.order
     order.fulfillment = fulfillment

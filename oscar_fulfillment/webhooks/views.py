@@ -21,12 +21,15 @@ from oscar_fulfillment.core import inbox
 from oscar_fulfillment.core.exceptions import AdapterRejected, WebhookVerificationFailed
 from oscar_fulfillment.selectors.messages import QUERY
 
-from . import payments
+from . import carriers, payments
 
 logger = logging.getLogger("oscar_fulfillment.webhooks")
 
 #: family of sources -> how a notification of it is verified and named: (name, request) -> external id.
-FAMILIES: dict[str, Callable[[str, HttpRequest], str]] = {payments.FAMILY: payments.verify}
+FAMILIES: dict[str, Callable[[str, HttpRequest], str]] = {
+    payments.FAMILY: payments.verify,
+    carriers.FAMILY: carriers.verify,
+}
 
 
 @method_decorator(csrf_exempt, name="dispatch")

@@ -57,7 +57,7 @@ def main() -> None:
 def tell_address(simulators: dict[str, Simulator], shop: str) -> None:
     """What a merchant enters in a vendor's back office: where notifications go (others get it with each payment)."""
     for name, simulator in simulators.items():
-        url = f"{shop}/fulfillment/webhooks/payments/{name}/"
+        url = f"{shop}/fulfillment/webhooks/{getattr(simulator, 'family', 'payments')}/{name}/"
         if hasattr(simulator, "configure"):
             simulator.configure(url)
         elif hasattr(simulator, "hook_url"):

@@ -95,6 +95,7 @@ class Simulator:
         #: A key of :data:`MOODS`.
         self.mood = "well"
         self._accidents: deque[tuple[str, str]] = deque()
+        self._answers: deque[bytes] = deque()
         rules = []
         for attribute in dir(type(self)):
             for method, path, person in getattr(getattr(type(self), attribute), "routes", []):
@@ -104,16 +105,20 @@ class Simulator:
     # Accidents
 
     def fail_next(self, *kinds: str, path: str = "") -> None:
-        """Let the next API calls (whose ``"METHOD path"`` holds ``path``) fail in these ways, one each."""
+        """Let the next API calls (whose ``"METHOD path"`` holds ``path``) fail in these ways, one each; "" goes well."""
         for kind in kinds:
-            if kind not in ACCIDENTS:
+            if kind and kind not in ACCIDENTS:
                 raise ValueError(kind)
             self._accidents.append((kind, path))
+
+    def answer_next(self, *bodies: bytes) -> None:
+        """Answer the next API calls with these bytes and status 200, whatever they ask; nothing is done."""
+        self._answers.extend(bodies)
 
     @property
     def accidents(self) -> list[str]:
         """The accidents that are still to happen, the next one first."""
-        return [kind for kind, _path in self._accidents]
+        return [kind for kind, _path in self._accidents if kind]
 
     def forget_accidents(self) -> None:
         self._accidents.clear()
@@ -137,6 +142,8 @@ class Simulator:
         if not person:
             self.calls.append((request.method, request.path, dict(request.headers), request.get_data()))
             accident = self._accident(f"{request.method} {request.path}")
+            if self._answers:
+                return Response(self._answers.popleft(), 200, mimetype="application/json")(environ, start_response)
         if accident == "busy":
             return Response(status=429)(environ, start_response)
         if accident == "error_before":

@@ -19,6 +19,8 @@ _ACCIDENTS = {
     "slow": "Take a while",
     "busy": "Say that it is too much",
 }
+#: How the shop hears of what happened.
+NOTIFY = {"once": "Notify once", "twice": "Notify twice", "later": "Hold back", "never": "Never notify"}
 #: So many of the last calls are listed.
 _CALLS = 12
 
@@ -26,18 +28,23 @@ _CALLS = 12
 class Controlled(Simulator):
     """A vendor with the page ``/control``. What is set there is forgotten when the vendor is started again."""
 
+    #: What its pages say below their title, and the name of its first page.
+    note = "A simulation on this machine. No money moves."
+    listed = "All payments"
+
     @route("GET", "/control", person=True)
     def control(self, request: Request) -> Response:
         body = Markup(
             '<h2>From now on</h2><form method="post"><div class="buttons">{moods}</div></form>'
             '<h2>The next call of the shop</h2><form method="post"><div class="buttons">{accidents}</div>{waiting}</form>'
-            '<h2>The last calls</h2>{calls}<p><a href="{root}">All payments</a></p>'
+            '<h2>The last calls</h2>{calls}<p><a href="{root}">{listed}</a></p>'
         ).format(
             moods=_buttons("mood", _MOODS, self.mood),
             accidents=_buttons("accident", _ACCIDENTS),
             waiting=_waiting([_ACCIDENTS[kind] for kind in self.accidents]),
             calls=_calls(self),
             root=root(request),
+            listed=self.listed,
         )
         return self.html(f"{self.title}: accidents", body)
 
@@ -60,19 +67,44 @@ class Controlled(Simulator):
             mood=_MOODS[self.mood], root=root(request)
         )
 
+    def held_form(self, request: Request) -> Markup:
+        """Sends the notifications that were held back; nothing where there are none."""
+        if not self.held:
+            return Markup("")
+        return Markup(
+            '<form method="post" action="{root}held"><button>Send the {count} held notifications, newest first'
+            "</button></form>"
+        ).format(root=root(request), count=len(self.held))
+
+    @route("POST", "/held", person=True)
+    def send_held(self, request: Request) -> Response:
+        self.tell_held()
+        return redirect(root(request), 303)
+
     def html(self, title: str, body: Markup, status: int = 200) -> Response:
         """A page of the simulator; everything from outside is escaped."""
         page = Markup(
             '<!doctype html><html lang="en"><meta charset="utf-8"><meta name="viewport" content="width=device-width">'
             "<title>{title}</title><style>{style}</style><main><h1>{title}</h1>"
-            '<p class="note">A simulation on this machine. No money moves.</p>{body}</main></html>'
-        ).format(title=title, style=Markup(_STYLE), body=body)
+            '<p class="note">{note}</p>{body}</main></html>'
+        ).format(title=title, style=Markup(_STYLE), note=self.note, body=body)
         return Response(str(page), status, mimetype="text/html")
 
 
 def root(request: Request) -> str:
     """The address of a vendor's first page."""
     return str(escape(request.root_path.rstrip("/"))) + "/"
+
+
+def notify_choice() -> Markup:
+    """The field ``notify`` of a form: how the shop hears of it."""
+    options = Markup("").join(
+        Markup('<option value="{name}">{label}</option>').format(name=name, label=label)
+        for name, label in NOTIFY.items()
+    )
+    return Markup('<label>The shop hears of it <select name="notify">{options}</select></label>').format(
+        options=options
+    )
 
 
 def _buttons(name: str, labels: dict[str, str], pressed: str = "") -> Markup:

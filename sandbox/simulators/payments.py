@@ -10,7 +10,7 @@ from werkzeug.utils import redirect
 from werkzeug.wrappers import Request, Response
 
 from .base import route
-from .control import Controlled, root
+from .control import NOTIFY, Controlled, notify_choice, root
 
 #: Everything a person can let happen; a provider offers those that exist there.
 DECISIONS = {
@@ -27,8 +27,6 @@ DECISIONS = {
     "charge_back": "Charge back",
     "refuse_refund": "Let the next refund fail",
 }
-#: How the shop hears of it.
-NOTIFY = {"once": "Notify once", "twice": "Notify twice", "later": "Hold back", "never": "Never notify"}
 
 
 @dataclass(frozen=True)
@@ -67,17 +65,11 @@ class PaymentSimulator(Controlled):
             )
             for row in self.shown()
         )
-        held = Markup("")
-        if self.held:
-            held = Markup(
-                '<form method="post" action="{root}held"><button>Send the {count} held notifications, newest first'
-                "</button></form>"
-            ).format(root=root(request), count=len(self.held))
         table = Markup(
             "<table><thead><tr><th>Payment</th><th>Sum</th><th>Method</th><th>State</th></tr></thead><tbody>{rows}</tbody></table>"
         ).format(rows=rows)
         empty = Markup("<p>No payments yet. They appear here when somebody pays in the shop.</p>")
-        return self.html(self.title, self.health(request) + held + (table if rows else empty))
+        return self.html(self.title, self.health(request) + self.held_form(request) + (table if rows else empty))
 
     @route("GET", "/pay/<payment_id>", person=True)
     def pay_page(self, request: Request, payment_id: str) -> Response:
@@ -88,20 +80,16 @@ class PaymentSimulator(Controlled):
             )
             for name in self.decisions
         )
-        options = Markup("").join(
-            Markup('<option value="{name}">{label}</option>').format(name=name, label=label)
-            for name, label in NOTIFY.items()
-        )
         body = Markup(
             '<p class="sum">{amount}</p><p>{title} · {method} · <strong>{state}</strong></p>'
-            '<form method="post"><label>The shop hears of it <select name="notify">{options}</select></label>'
+            '<form method="post">{notify}'
             '<div class="buttons">{buttons}</div></form>'
         ).format(
             amount=shown.amount,
             title=shown.title,
             method=shown.method,
             state=shown.state,
-            options=options,
+            notify=notify_choice(),
             buttons=buttons,
         )
         if shown.return_url:
@@ -117,11 +105,6 @@ class PaymentSimulator(Controlled):
         before = self._one(payment_id)
         self.decide(payment_id, decision, notify)
         return redirect(before.return_url or root(request), 303)
-
-    @route("POST", "/held", person=True)
-    def send_held(self, request: Request) -> Response:
-        self.tell_held()
-        return redirect(root(request), 303)
 
     def _one(self, payment_id: str) -> Shown:
         found = next((row for row in self.shown() if row.id == payment_id), None)

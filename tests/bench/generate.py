@@ -23,7 +23,7 @@ PRODUCTS = 50
 
 _BIG = ("auth_user", "order_order", "order_line", "order_shippingaddress", "order_billingaddress",
         "oscar_fulfillment_orderfulfillment", "oscar_fulfillment_statuschange", "oscar_fulfillment_shipment",
-        "oscar_fulfillment_shipmentline", "oscar_fulfillment_invoice")  # fmt: skip
+        "oscar_fulfillment_shipmentline", "oscar_fulfillment_parcel", "oscar_fulfillment_invoice")  # fmt: skip
 
 # i: the order; k: 0..999, what has become of it. The pool has k = -1.
 _PLAN = """

@@ -11,7 +11,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod
 from oscar_fulfillment.services import door, payments
 
-from . import notifications, shared
+from . import notifications, shared, tracking
 from .shared import page, pool, rss
 from .worker import Statements, memory
 
@@ -215,12 +215,14 @@ def export(path: str) -> dict[str, Any]:
 
 notify_prepare, notify_answer = notifications.prepare, notifications.answer
 notify_process, notify_lost, notify_clean = notifications.process, notifications.lost, notifications.clean
+ingest = tracking.ingest
 
 
 __all__ = [
     "big_order",
     "bulk",
     "export",
+    "ingest",
     "layout",
     "notify_answer",
     "notify_clean",

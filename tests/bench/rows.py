@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from concurrent.futures import ThreadPoolExecutor
 from datetime import date, timedelta
 from typing import Any
@@ -246,8 +247,20 @@ def p7(benches: list[Any]) -> None:
         second.close()
 
 
+#: Events of P8; a tenth of them is a parcel.
+EVENTS = int(os.environ.get("BENCH_EVENTS", "1000000"))
+
+
+def p8(benches: list[Any]) -> None:
+    bench = benches[0]
+    found = bench.ours("ingest", count=EVENTS)
+    bench.say("P8", f"{EVENTS:,} tracking events stored", f"{found['stored'] / found['first']:.0f}/s", ">= 2,000/s")
+    bench.say("P8", f"  told again ({found['again']} stored)", f"{EVENTS / found['second']:.0f}/s", "0 stored")
+    bench.say("P8", "  memory", f"+{found['grown'] // 1024} MB", "<= 150 MB")
+
+
 def p13(benches: list[Any]) -> None:
     outbox.main()
 
 
-ROWS = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P13": p13}
+ROWS = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P13": p13}

@@ -6,7 +6,8 @@ import io
 from typing import Any
 
 from oscar_fulfillment.core.exceptions import ConfigurationError
-from oscar_fulfillment.documents.renderer import DocumentError
+
+from .renderer import DocumentError
 
 
 def qr_svg(payload: str, *, encoding: str = "utf-8", max_version: int = 40) -> str:
