@@ -29,6 +29,9 @@ DEFAULTS: dict[str, Any] = {
         "correios": {"BACKEND": "oscar_fulfillment.carriers.correios.Correios"},
         "other": {"BACKEND": "oscar_fulfillment.carriers.manual.Manual"},
     },
+    # Dotted path of ``callable(order) -> str``: where the buyer collects the parcel, in the carrier's own code of its
+    # office or locker; empty: always to the door.
+    "PICKUP_POINT": "",
     # Payment providers, configured like CACHES: alias -> {"BACKEND": dotted path, "OPTIONS": {...}}.
     "GATEWAYS": {},
     # The engine of the PDF documents, configured like CACHES: "default" -> {"BACKEND": dotted path, "OPTIONS": {...}}.

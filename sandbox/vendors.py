@@ -50,4 +50,34 @@ def gateways(simulators: str) -> dict[str, Any]:
 
 def carriers(simulators: str) -> dict[str, Any]:
     """Those of the setting CARRIERS that have an account, each at its simulator."""
-    return {}
+    from .simulators import cdek_wire as cdek
+    from .simulators import gls_es, tipsa
+
+    return {
+        "cdek": {
+            "BACKEND": "oscar_fulfillment.carriers.cdek.Cdek",
+            "OPTIONS": {
+                "account": cdek.ACCOUNT,
+                "password": cdek.PASSWORD,
+                "webhook_tokens": [cdek.WEBHOOK_TOKEN],
+                "base_url": f"{simulators}/cdek/v2",
+                "tariffs": {"cdek-pvz": 136, "cdek-door": 137},
+                "sender": {"shipment_point": "NSK33", "company": "Ponto & Vírgula", "phone": "+7 383 000-00-00"},
+                "weight": 500,
+                "dimensions": (20, 15, 10),
+            },
+        },
+        "tipsa": {
+            "BACKEND": "oscar_fulfillment.carriers.tipsa.Tipsa",
+            "OPTIONS": {
+                "agency": tipsa.AGENCY,
+                "customer": tipsa.CUSTOMER,
+                "password": tipsa.PASSWORD,
+                "base_url": f"{simulators}/tipsa",
+            },
+        },
+        "gls_es": {
+            "BACKEND": "oscar_fulfillment.carriers.gls_es.GlsSpain",
+            "OPTIONS": {"uid": gls_es.UID, "base_url": f"{simulators}/gls_es"},
+        },
+    }

@@ -22,6 +22,8 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.utils import timezone
 from django.utils.functional import Promise
 
+from .leases import insert_new
+
 
 @dataclass(frozen=True)
 class Row:
@@ -80,6 +82,23 @@ def insert(rows: Sequence[Row]) -> None:
             cursor.execute(sql, parameters)
 
 
+def insert_unknown(model: type[models.Model], rows: Sequence[Mapping[str, Any]], returning: Sequence[str]) -> list[Any]:
+    """Insert those of the rows (values by ``attname``) that no unique constraint refuses; ``returning`` of the new.
+
+    As :func:`core.leases.insert_new`, for thousands at once.
+    """
+    if not rows:
+        return []
+    connection = connections[router.db_for_write(model)]
+    if not is_flat(connection, model):
+        return insert_new([model(**values) for values in rows], returning)
+    sql, parameters = insert_sql(connection, model, completed(model, rows))
+    answer = ", ".join(connection.ops.quote_name(name) for name in returning)
+    with connection.cursor() as cursor:
+        cursor.execute(f"{sql} ON CONFLICT DO NOTHING RETURNING {answer}", parameters)
+        return cursor.fetchall()
+
+
 def by_model(rows: Iterable[Row]) -> list[tuple[type[models.Model], list[Mapping[str, Any]]]]:
     """The values of the rows, table by table."""
     label = lambda row: row.model._meta.label  # noqa: E731
@@ -100,6 +119,17 @@ def update(changes: Sequence[Change]) -> None:
             alike.append((model, change.values, [change.instance.pk]))
     for model, values, pks in alike:
         model._default_manager.filter(pk__in=pks).update(**values)
+
+
+def update_each(changes: Sequence[Change]) -> None:
+    """Write changes of one table that all name the same columns, each with values of its own, in one statement."""
+    if not changes:
+        return
+    model = type(changes[0].instance)
+    connection = connections[router.db_for_write(model)]
+    sql, parameters = update_sql(connection, model, [(each.instance.pk, {}, each.values) for each in changes])
+    with connection.cursor() as cursor:
+        cursor.execute(sql, parameters)
 
 
 def is_flat(connection: BaseDatabaseWrapper, model: type[models.Model]) -> bool:

@@ -27,6 +27,8 @@ CANCELLED_THERE = Move("carrier", "cancel_carriage", is_record=True)
 PROBLEM = "carriage_refused"
 #: Seconds to the first question for a number that comes later.
 SOON = 5
+#: ... and to the next one about an order of which the carrier says nothing that we understand.
+LATER = 900
 
 _STATES = {
     CarrierOrderState.ACCEPTED: CarrierOrder.ACCEPTED,
@@ -76,6 +78,8 @@ def _comes_to(row: CarrierOrder, remote: RemoteOrder) -> tuple[str, Move | None]
         return row.status, None  # made while it was being given up: the cancelling is on its way
     if row.status in (CarrierOrder.CANCELLED, CarrierOrder.REFUSED):
         return row.status, None
+    if remote.state == CarrierOrderState.UNKNOWN and remote.problem != row.problem:
+        return row.status, REFUSED  # a person has to look; it is asked for again all the same
     return status, _TOLD.get(status) if status != row.status else None
 
 
@@ -99,7 +103,9 @@ def _write(row: CarrierOrder, status: str, remote: RemoteOrder, now: datetime) -
     row.tracking_code = remote.tracking_code[:64] or row.tracking_code
     row.problem = remote.problem[:500]
     row.claimed_until = None
-    if status == CarrierOrder.ACCEPTED:
+    if remote.state == CarrierOrderState.UNKNOWN:
+        row.next_check_at = now + timedelta(seconds=LATER)
+    elif status == CarrierOrder.ACCEPTED:
         row.next_check_at = row.next_check_at or now + timedelta(seconds=SOON)
     else:
         row.next_check_at, row.settled_at = None, now

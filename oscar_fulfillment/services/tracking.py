@@ -26,6 +26,7 @@ from oscar_fulfillment.carriers.events import TrackingState
 from oscar_fulfillment.core.commit import after_commit
 from oscar_fulfillment.core.leases import insert_new
 from oscar_fulfillment.core.locks import lock_rows
+from oscar_fulfillment.core.rows import Change, insert_unknown, update_each
 from oscar_fulfillment.models import Parcel, TrackingEvent, UnmappedCode
 from oscar_fulfillment.selectors.tracking import Summary, sum_up
 
@@ -35,6 +36,7 @@ logger = logging.getLogger("oscar_fulfillment.tracking")
 
 #: Parcels whose events are written together.
 CHUNK = 200
+EVENT_COLUMNS = ("state", "incident", "text", "place", "is_return", "retracts", "occurred_at")
 SUMMARY = ("tracking_state", "tracking_text", "tracking_place", "tracking_at", "incident")
 
 
@@ -62,7 +64,7 @@ def _record_chunk(chunk: Sequence[tuple[int, Sequence[Told]]]) -> tuple[int, lis
         # Locked: two answers about one parcel are summed up one after the other.
         found = {parcel.pk: parcel for parcel in lock_rows(Parcel._default_manager.filter(pk__in=wanted))}
         rows = [_row(pk, event, now) for pk, events in wanted.items() if pk in found for event in events]
-        new = insert_new(rows, returning=["parcel_id", "code", "text", "state", "id"])
+        new = insert_unknown(TrackingEvent, rows, ["parcel_id", "code", "text", "state"])
         touched = {row[0] for row in new}
         if not touched:
             return 0, []
@@ -81,27 +83,27 @@ def fingerprint(event: Told) -> str:
     return hashlib.sha256("\x1f".join(words).encode()).hexdigest()[:40]
 
 
-def _row(pk: int, event: Told, now: datetime) -> TrackingEvent:
-    return TrackingEvent(
-        parcel_id=pk,
-        fingerprint=fingerprint(event),
-        code=event.code[:64],
-        state=str(event.state),
-        incident=str(event.incident or ""),
-        text=event.text[:500],
-        place=event.place[:200],
-        note=event.note[:500],
-        is_return=event.is_return,
-        retracts=event.retracts,
-        occurred_at=event.occurred_at,
-        received_at=now,
-    )
+def _row(pk: int, event: Told, now: datetime) -> dict[str, Any]:
+    return {
+        "parcel_id": pk,
+        "fingerprint": fingerprint(event),
+        "code": event.code[:64],
+        "state": str(event.state),
+        "incident": str(event.incident or ""),
+        "text": event.text[:500],
+        "place": event.place[:200],
+        "note": event.note[:500],
+        "is_return": event.is_return,
+        "retracts": event.retracts,
+        "occurred_at": event.occurred_at,
+        "received_at": now,
+    }
 
 
 def _count_unknown(new: Sequence[tuple[Any, ...]], parcels: Mapping[int, Parcel], now: datetime) -> None:
     """Codes that our tables do not know are counted, so that somebody can add them."""
     seen: dict[tuple[str, str], list[Any]] = {}
-    for parcel_id, code, text, state, _pk in new:
+    for parcel_id, code, text, state in new:
         if state == TrackingState.UNKNOWN:
             entry = seen.setdefault((parcels[parcel_id].carrier, code), [0, text])
             entry[0] += 1
@@ -115,8 +117,9 @@ def _count_unknown(new: Sequence[tuple[Any, ...]], parcels: Mapping[int, Parcel]
 
 def _sum_up(parcels: Sequence[Parcel], now: datetime) -> list[int]:
     """Write what each parcel's events come to; the ids of those that changed."""
-    events: dict[int, list[TrackingEvent]] = defaultdict(list)
-    for event in TrackingEvent._default_manager.filter(parcel__in=parcels).order_by("occurred_at", "pk"):
+    events: dict[int, list[Any]] = defaultdict(list)
+    rows = TrackingEvent._default_manager.filter(parcel__in=parcels).order_by("occurred_at", "pk")
+    for event in rows.values_list("parcel_id", *EVENT_COLUMNS, named=True):
         events[event.parcel_id].append(event)
     changed = []
     for parcel in parcels:
@@ -126,7 +129,7 @@ def _sum_up(parcels: Sequence[Parcel], now: datetime) -> list[int]:
         if tuple(getattr(parcel, name) for name in SUMMARY) != before:
             changed.append(parcel)
     if changed:
-        Parcel._default_manager.bulk_update(changed, [*SUMMARY])
+        update_each([Change(parcel, {name: getattr(parcel, name) for name in SUMMARY}) for parcel in changed])
         for parcel in changed:
             after_commit(_announce, parcel)
     return [parcel.pk for parcel in changed]

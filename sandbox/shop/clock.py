@@ -1,4 +1,4 @@
-"""Time passes for one order: its moments move into the past, then the task that watches them runs."""
+"""Time passes for one order: its moments move into the past, then the tasks that watch them run."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.models import PaymentTerms, ProviderPayment
-from oscar_fulfillment.tasks import watch_payments
+from oscar_fulfillment.models import CarrierOrder, Parcel, PaymentTerms, ProviderPayment
+from oscar_fulfillment.tasks import watch_parcels, watch_payments
 
 _TERMS = ("due_at", "reserved_until", "remind_at", "call_at", "cancel_at")
 _PAYMENT = ("expires_at", "hold_expires_at", "next_check_at")
@@ -51,7 +51,14 @@ def let_time_pass(order: Any, delta: timedelta) -> None:
     for payment in ProviderPayment._default_manager.filter(fulfillment=order.pk):
         _shift(payment, _PAYMENT, delta)
         payment.save(update_fields=_PAYMENT)
+    for parcel in Parcel._default_manager.filter(shipment__fulfillment=order.pk):
+        _shift(parcel, ("next_check_at",), delta)
+        parcel.save(update_fields=["next_check_at"])
+    for carriage in CarrierOrder._default_manager.filter(shipment__fulfillment=order.pk):
+        _shift(carriage, ("next_check_at",), delta)
+        carriage.save(update_fields=["next_check_at"])
     watch_payments()
+    watch_parcels()
 
 
 def _shift(row: Any, columns: tuple[str, ...], delta: timedelta) -> None:

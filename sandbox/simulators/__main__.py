@@ -19,6 +19,9 @@ SIMULATORS = {
     "mercadopago": "sandbox.simulators.mercadopago:MercadoPago",
     "pagarme": "sandbox.simulators.pagarme:PagarMe",
     "datatrans": "sandbox.simulators.datatrans:Datatrans",
+    "cdek": "sandbox.simulators.cdek:Cdek",
+    "tipsa": "sandbox.simulators.tipsa:Tipsa",
+    "gls_es": "sandbox.simulators.gls_es:GlsSpain",
 }
 
 

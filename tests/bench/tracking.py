@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterator
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -23,13 +23,14 @@ EACH = 10
 def ingest(count: int, salt: int = 0) -> dict[str, Any]:
     """Store ``count`` events, ten a parcel, twice: seconds of the first and the second time, memory grown in kB."""
     parcels = list(Parcel.objects.order_by("pk").values_list("pk", flat=True)[: max(count // EACH, 1)])
-    record_events(_told(parcels, EACH * 20, salt + 1))
+    now = timezone.now() - timedelta(days=1)
+    record_events(_told(parcels, EACH * 20, salt + 1, now))
     _clean()
     before = memory()
     began = time.perf_counter()
-    stored = record_events(_told(parcels, count, salt))
+    stored = record_events(_told(parcels, count, salt, now))
     middle = time.perf_counter()
-    again = record_events(_told(parcels, count, salt))
+    again = record_events(_told(parcels, count, salt, now))
     ended = time.perf_counter()
     found = {
         "stored": stored, "again": again, "first": middle - began, "second": ended - middle,
@@ -39,9 +40,8 @@ def ingest(count: int, salt: int = 0) -> dict[str, Any]:
     return found
 
 
-def _told(parcels: list[int], count: int, salt: int) -> Iterator[tuple[int, list[TrackingEvent]]]:
+def _told(parcels: list[int], count: int, salt: int, now: datetime) -> Iterator[tuple[int, list[TrackingEvent]]]:
     rng = random.Random(salt)
-    now = timezone.now().replace(microsecond=salt % 1_000_000) - timedelta(days=1)
     told = 0
     while told < count:
         for pk in parcels:

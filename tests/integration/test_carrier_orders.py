@@ -251,3 +251,33 @@ def test_the_label_comes_from_the_carrier(fake):
     send()
     assert carrier_orders.label(CarrierOrder.objects.get()).startswith(b"%PDF")
     assert carriers.get("fake") is fake
+
+
+def collected_at(order):
+    return "MSK1" if order.number else ""
+
+
+def test_a_collected_parcel_goes_to_the_point_that_the_shop_names(fake, settings):
+    settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "PICKUP_POINT": f"{__name__}.collected_at"}
+    fake = carriers.get("fake")
+    factories.released_order()
+    send()
+    (request,) = fake.requests.values()
+    assert request.pickup_point == "MSK1"
+
+
+def test_an_answer_that_nobody_understands_is_shown_and_asked_for_again(fake):
+    from oscar_fulfillment.carriers.events import CarrierOrderState, RemoteOrder
+    from oscar_fulfillment.services import carrier_numbers
+
+    order = factories.released_order()
+    row = CarrierOrder.objects.get()
+    strange = RemoteOrder("O9", CarrierOrderState.UNKNOWN, problem="state 47")
+    for _time in range(2):
+        carrier_numbers.settle(row.pk, strange)
+    row.refresh_from_db()
+    assert (row.status, row.problem, row.external_id) == ("requested", "state 47", "O9")
+    assert row.next_check_at is not None
+    order.fulfillment.refresh_from_db()
+    assert order.fulfillment.problem == "carriage_refused"
+    assert StatusChange.objects.filter(fulfillment=order.pk, action="carriage_refused").count() == 1
