@@ -35,12 +35,12 @@ def invoice_filename(order: Any) -> str:
 
 def can_be_invoiced(order: Any) -> bool:
     """Whether SELLERS names a seller for this order."""
-    return has_seller(country=_country(order), currency=order.currency, flow=order.fulfillment.flow)
+    return has_seller(country=country_of(order), currency=order.currency, flow=order.fulfillment.flow)
 
 
 def seller_of(order: Any) -> Seller:
     """Who sells it. Raises ConfigurationError where SELLERS names nobody, or an entry that is wrong."""
-    seller = find_seller(country=_country(order), currency=order.currency, flow=order.fulfillment.flow)
+    seller = find_seller(country=country_of(order), currency=order.currency, flow=order.fulfillment.flow)
     if seller is None:
         looked_for = ", ".join(_keys(order))
         raise ConfigurationError(f"OSCAR_FULFILLMENT['SELLERS'] names no seller for this order ({looked_for})")
@@ -82,13 +82,14 @@ def invoice_data(order: Any) -> InvoiceData:
         )
 
 
-def _country(order: Any) -> str:
+def country_of(order: Any) -> str:
+    """The ISO code of the country that the order is sent to, "" where nobody knows."""
     address = order.shipping_address or order.billing_address
     return (address.country_id or "") if address is not None else ""
 
 
 def _keys(order: Any) -> tuple[str, ...]:
-    return seller_keys(country=_country(order), currency=order.currency, flow=order.fulfillment.flow)
+    return seller_keys(country=country_of(order), currency=order.currency, flow=order.fulfillment.flow)
 
 
 def _day(moment: datetime) -> date:

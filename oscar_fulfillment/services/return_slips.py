@@ -46,6 +46,7 @@ def pdf(ret: Return) -> bytes:
             issued=timezone.localdate(ret.approved_at or ret.created_at),
             language=language,
             seller=documents.seller_of(order),
+            comes_from=documents.country_of(order),
             sender=fulfillment.customer_name or order.email or "",
             wants_exchange=ret.wants == EXCHANGE,
             instructions=ret.answer,
