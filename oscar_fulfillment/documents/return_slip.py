@@ -56,7 +56,7 @@ def render_return_slip(data: ReturnSlipData) -> bytes:
 def _document(data: ReturnSlipData) -> dict[str, Any]:
     formats = Formats(data.language, data.seller.party.country)
     to = data.seller.party
-    country = [formats.country(to.country)] if to.country and to.country != data.comes_from else []
+    country = [formats.country_name(to.country)] if to.country and to.country != data.comes_from else []
     return {
         "language": formats.locale.language,
         "region": formats.locale.territory,
