@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from .core.actors import USER
 from .core.statemachine import Reason
+from .permissions import user_may
 
 
 def _order_url(step: Any, fragment: str = "") -> str:
@@ -155,11 +156,13 @@ def no_open_return(step: Any) -> Reason | None:
         "open_return",
         _("Return %(number)s of this order is open.") % {"number": found.number},
         _("Receive or close it there"),
-        _return_url(found),
+        _return_url(step, found),
     )
 
 
-def _return_url(ret: Any) -> str:
+def _return_url(step: Any, ret: Any) -> str:
+    if not user_may(step.actor.user, "work_returns"):
+        return ""
     try:
         return reverse("dashboard:order-return", kwargs={"pk": ret.pk})
     except NoReverseMatch:

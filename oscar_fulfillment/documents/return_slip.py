@@ -30,7 +30,7 @@ class ReturnSlipLine:
 @dataclass(frozen=True)
 class ReturnSlipData:
     """Everything a return slip says. ``code`` is a text of :mod:`scan_codes`, ``instructions`` are the shop's words for
-    this very return, "" for the usual ones."""
+    this very return, "" for the usual ones. ``comes_from`` is the ISO code of the country it is sent from."""
 
     number: str
     return_number: int
@@ -40,6 +40,7 @@ class ReturnSlipData:
     seller: Seller
     lines: tuple[ReturnSlipLine, ...]
     sender: str = ""
+    comes_from: str = ""
     wants_exchange: bool = False
     instructions: str = ""
 
@@ -54,14 +55,22 @@ def render_return_slip(data: ReturnSlipData) -> bytes:
 
 def _document(data: ReturnSlipData) -> dict[str, Any]:
     formats = Formats(data.language, data.seller.party.country)
+    to = data.seller.party
+    country = [formats.country_name(to.country)] if to.country and to.country != data.comes_from else []
     return {
         "language": formats.locale.language,
         "region": formats.locale.territory,
         "title": _("Return slip"),
         "short": _("Return %(return)d of order %(number)s") % {"return": data.return_number, "number": data.number},
         "page": _("Page"),
-        "seller": {"logo": data.seller.logo, **data.seller.party.texts()},
-        "address": {"label": _("Send to"), **data.seller.party.texts()},
+        "seller": {"logo": data.seller.logo, **to.texts()},
+        "address": {
+            "label": _("Send to"),
+            "name": to.name,
+            "address": [*to.address, *country],
+            "tax_ids": [],
+            "contact": [],
+        },
         "code": scan_mark(data.code),
         "facts": [
             [label, value]

@@ -63,6 +63,13 @@ DONE = {
     "expire_hold": gettext_lazy("A hold ended by itself"),
     "change_tracking": gettext_lazy("%(actor)s changed the tracking code"),
     "resolve_problem": gettext_lazy("%(actor)s settled the problem"),
+    "request_return": gettext_lazy("%(actor)s asked to send goods back"),
+    "approve_return": gettext_lazy("%(actor)s approved a return"),
+    "refuse_return": gettext_lazy("%(actor)s refused a return"),
+    "cancel_return": gettext_lazy("%(actor)s cancelled a return"),
+    "receive_return": gettext_lazy("%(actor)s received goods of a return"),
+    "settle_return": gettext_lazy("%(actor)s settled a return"),
+    "send_replacement": gettext_lazy("%(actor)s prepared goods to be sent again"),
     "edit_order": gettext_lazy("%(actor)s edited the order"),
     "revert_edit": gettext_lazy("%(actor)s took the last edit back"),
 }
@@ -81,7 +88,13 @@ MESSAGES = {
     mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
     mails.ORDER_EDITED: gettext_lazy("Order changed"),
     mails.CUSTOMER_NOTE: gettext_lazy("Note to the customer"),
+    mails.RETURN_REQUESTED: gettext_lazy("Return asked for"),
+    mails.RETURN_APPROVED: gettext_lazy("Return approved"),
+    mails.RETURN_REFUSED: gettext_lazy("Return refused"),
+    mails.RETURN_RECEIVED: gettext_lazy("Returned goods received"),
+    mails.RETURN_SETTLED: gettext_lazy("Return settled"),
     mails.OPERATOR_NEW_ORDER: gettext_lazy("New order (to the shop)"),
+    mails.OPERATOR_RETURN: gettext_lazy("Return asked for (to the shop)"),
 }
 
 MESSAGE_STATUS = {
@@ -108,6 +121,15 @@ SHIPMENT_TONES = {
     "delivered": "success",
     "returned": "dark",
     "cancelled": "danger",
+}
+
+RETURN_TONES = {
+    "requested": "warning",
+    "approved": "info",
+    "received": "primary",
+    "settled": "success",
+    "refused": "danger",
+    "cancelled": "secondary",
 }
 
 

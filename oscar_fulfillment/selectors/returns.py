@@ -136,7 +136,10 @@ def read_returns(
 def history_of(ret: Return) -> list[StatusChange]:
     """What happened to this return, newest first."""
     rows = StatusChange._default_manager.filter(fulfillment=ret.fulfillment_id, data__return=ret.pk)
-    return list(rows.order_by("-sequence"))
+    found = list(rows.order_by("-sequence"))
+    for row in found:
+        row.fulfillment = ret.fulfillment  # whose flow has the words for it
+    return found
 
 
 def refund_operation(ret: Return) -> PaymentOperation | None:

@@ -11,6 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import Actor
@@ -177,6 +178,21 @@ def _send_replacement(ret: Return, actor: Actor) -> None:
             step.data |= {"lines": {str(pk): quantity for pk, quantity in units.items()}, "shipment": shipment.pk}
 
     move(ret.fulfillment.order, SEND, actor=actor, effect=effect)
+
+
+def exchange_refusals(ret: Return) -> list[Reason]:
+    """Why the goods of a return could not be sent again now. Reads only; the exchange asks again under lock."""
+    step = Step(ret.fulfillment, [SEND], Actor.system("page"), timezone.now(), {})
+    if reason := money_is_safe(step):
+        return [reason]
+    lines = ret.lines.select_related(
+        "line__stockrecord__product__product_class", "line__stockrecord__product__parent__product_class"
+    )
+    found = [(each.line, each.received) for each in lines if each.received]
+    records = {line.stockrecord.pk: line.stockrecord for line, _units in found if line.stockrecord}
+    seen = stock.LockedStock({line.pk: line for line, _units in found}, records)
+    missing = stock.missing(seen, {line.pk: units for line, units in found})
+    return [_short(missing)] if missing else []
 
 
 def _short(missing: Iterable[tuple[Any, int]]) -> Reason:

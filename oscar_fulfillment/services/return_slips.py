@@ -7,11 +7,12 @@ from typing import Any
 from django.utils import timezone, translation
 from django.utils.text import get_valid_filename
 
+from oscar_fulfillment.documents.return_slip import ReturnSlipData, ReturnSlipLine, render_return_slip
 from oscar_fulfillment.documents.scan_codes import return_code
 from oscar_fulfillment.models import Return
 from oscar_fulfillment.models.returns import EXCHANGE
 
-from . import documents
+from . import document_parties, documents
 from .languages import nearest_language
 
 
@@ -28,8 +29,6 @@ def filename(ret: Return) -> str:
 def pdf(ret: Return) -> bytes:
     """The slip of a return, in the order's language. Raises what ``render_return_slip`` raises, and ConfigurationError
     where SELLERS names nobody for its order."""
-    from oscar_fulfillment.documents.return_slip import ReturnSlipData, ReturnSlipLine, render_return_slip
-
     fulfillment = ret.fulfillment
     order = fulfillment.order
     order.fulfillment = fulfillment
@@ -47,6 +46,7 @@ def pdf(ret: Return) -> bytes:
             issued=timezone.localdate(ret.approved_at or ret.created_at),
             language=language,
             seller=documents.seller_of(order),
+            comes_from=document_parties.destination(order),
             sender=fulfillment.customer_name or order.email or "",
             wants_exchange=ret.wants == EXCHANGE,
             instructions=ret.answer,

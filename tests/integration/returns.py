@@ -88,3 +88,7 @@ def mails(order: Any) -> list[str]:
     """The kinds of the mails that were written about returns."""
     rows = order.outbound_messages.filter(kind__contains="RETURN").order_by("pk")
     return [kind.removeprefix("FULFILLMENT_") for kind in rows.values_list("kind", flat=True)]
+
+
+def by_customer(order: Any, units: int = 1, **options: Any) -> Return:
+    return ask(order, units, actor=Actor.customer(order), by_customer=True, **options)

@@ -16,13 +16,9 @@ from oscar_fulfillment.services.release import release_order
 from oscar_fulfillment.test import factories
 
 from . import returns as do
-from .returns import TEAM, actions, approved, ask, delivered, line, mails
+from .returns import TEAM, actions, approved, ask, by_customer, delivered, line, mails
 
 pytestmark = [pytest.mark.django_db, pytest.mark.feature("D15")]
-
-
-def by_customer(order, units=1, **options):
-    return ask(order, units, actor=Actor.customer(order), by_customer=True, **options)
 
 
 def days_ago(order, days):
