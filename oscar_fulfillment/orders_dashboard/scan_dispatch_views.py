@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.http import Http404, HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
@@ -12,6 +12,7 @@ from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.core.exceptions import FulfillmentError, TransitionNotAllowed
 from oscar_fulfillment.models import OrderFulfillment, Shipment
 from oscar_fulfillment.models.shipment import PENDING
+from oscar_fulfillment.selectors.returns import find_return
 from oscar_fulfillment.selectors.scan_desk import TRACKING, find_goods, goods_refusals
 from oscar_fulfillment.services import packed
 
@@ -98,8 +99,6 @@ class ReturnsView(ScanView):
         return self.show("returns.html", order=order, new_url=new_return_url(order.number) if order else "")
 
     def take(self) -> Answer:
-        from oscar_fulfillment.selectors.returns import find_return
-
         row = find_return(self.text, self.request.user)
         if row is not None:
             told = {"number": row.fulfillment.number, "of": row.number}
@@ -126,6 +125,3 @@ def new_return_url(number: str) -> str:
         return reverse("dashboard:order-return-new", kwargs={"number": number})
     except NoReverseMatch:
         return ""
-
-
-__all__ = ["DispatchView", "Http404", "ReturnsView"]

@@ -13,16 +13,16 @@ from django.utils.translation import ngettext
 
 from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, TransitionNotAllowed
-from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.documents import scan_codes
 from oscar_fulfillment.models import OrderFulfillment, Packing
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors import desk_page as desk
 from oscar_fulfillment.selectors.scan_desk import find_goods
 from oscar_fulfillment.services import packed, packing, pickup
+from oscar_fulfillment.services.document_hooks import bin_of
 from oscar_fulfillment.services.packing import Counted
 
-from .scan_pages import Answer, NotNow, ScanView, choices, number_of, refused, shown
+from .scan_pages import Answer, NotNow, ScanView, choices, number_of, refused
 from .scan_urls import MODES
 
 #: "12*4006381333931": many equal units by one scan.
@@ -91,11 +91,14 @@ class PackView(ScanView):
         if page is None:
             raise Http404
         order = page.order
+        for row in page.lines:
+            row.bin = bin_of(row.stockrecord)
         return self.show(
             "pack.html",
             page=page,
             order=order,
             is_collected=page.shipment.fulfillment.is_collected,
+            may_print=user_may(request.user, "print"),
             may_hand_over=user_may(request.user, "hand_over"),
             needs_code=page.stage == desk.PACKED and packed.needs_code(page.shipment, page.boxes),
             carriers=[(alias, carriers.get(alias).name) for alias in carriers],
@@ -295,6 +298,3 @@ def left(leaving: packed.Leaving, here: str, there: str) -> Answer:
     if codes:
         return Answer(True, _("Order %(number)s is sent: %(codes)s.") % {"number": number, "codes": codes}, there)
     return Answer(True, _("Order %(number)s is sent.") % {"number": number}, there)
-
-
-__all__ = ["ActView", "DeskView", "PackView", "left", "new_key", "shown"]

@@ -21,12 +21,13 @@ REFUSED, NEW, ASIDE, OTHERS, COUNTING, PACKED = "refused", "new", "aside", "othe
 
 @dataclass
 class DeskLine:
-    """A line of the shipment: its picture's URL ("" without one), where it lies, and what is in the open box."""
+    """A line of the shipment: its picture's URL ("" without one), its stock record, and where it lies, which whoever
+    shows it asks the shop."""
 
     counted: PackingLine
     image: str = ""
+    stockrecord: Any = None
     bin: str = ""
-    in_box: int = 0
 
 
 @dataclass
@@ -74,10 +75,13 @@ def desk_page(pk: int, user: Any) -> DeskPage | None:
     reasons = goods_refusals(row)
     stage = REFUSED if reasons else _stage(packing, boxes, user)
     page = DeskPage(row, state, stage, [], boxes, packing, reasons)
-    in_box = {line.line_id: line.quantity for line in page.box.lines.all()} if page.box else {}
-    pictures = {line.pk: line for line in lines_with_pictures().filter(pk__in=[line.pk for line in state.lines])}
-    for line in state.lines:
-        page.lines.append(DeskLine(line, image_url(pictures[line.pk]), in_box=in_box.get(line.pk, 0)))
+    rows = lines_with_pictures().filter(pk__in=[line.pk for line in state.lines]).select_related("stockrecord__product")
+    known = {line.pk: line for line in rows}
+    page.lines = [
+        DeskLine(line, image_url(known[line.pk]), known[line.pk].stockrecord)
+        for line in state.lines
+        if line.pk in known
+    ]
     if packing is not None and stage == COUNTING:
         scans = packing.scans.filter(is_undone=False).order_by("-pk")
         page.last_scan = scans.values_list("key", flat=True).first() or ""

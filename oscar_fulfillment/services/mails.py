@@ -26,7 +26,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import AdapterRejected
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.documents import DocumentError
-from oscar_fulfillment.documents.payment_parts.qr import qr_png
+from oscar_fulfillment.documents.qr import qr_png
 from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parcels, order_journey
 from oscar_fulfillment.selectors.paying import paying

@@ -128,7 +128,9 @@ def desk_prepare(count: int) -> dict[str, Any]:
     Parcel.objects.filter(shipment__in=found).delete()
     boxes = [Parcel.objects.create(shipment=shipment, number=1) for shipment in found]
     for shipment, box in zip(found, boxes, strict=True):
-        Packing.objects.create(shipment=shipment, box=box, packer=_user(), packer_label="Bench", begun_at=timezone.now())
+        Packing.objects.create(
+            shipment=shipment, box=box, packer=_user(), packer_label="Bench", begun_at=timezone.now()
+        )
     assert not ParcelLine.objects.filter(parcel__shipment__in=found).exists()
     assert not PackingScan.objects.filter(packing__shipment__in=found).exists()
     return {"pks": [shipment.pk for shipment in found]}

@@ -149,7 +149,7 @@ def test_what_is_short_or_unpaid_says_so_before_anyone_clicks(client, boss):
     assert client.post(one(ret, "exchange"), data_of(form_of(client, ret, "exchange")["form"])).status_code == 409
     assert status(ret) == "received"
     method = factories.manual_method("invoice", ships_before_payment=True)
-    unpaid = do.received(do.delivered(method=method, **{"lines": [(factories.product("Mug"), 2)]}), 1)
+    unpaid = do.received(do.delivered(method=method, lines=[(factories.product("Mug"), 2)]), 1)
     assert status(unpaid) == "received"
 
 

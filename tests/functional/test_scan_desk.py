@@ -9,7 +9,7 @@ from django.urls import reverse
 
 from oscar_fulfillment.documents import scan_codes
 from oscar_fulfillment.models import Packing, PackingScan, Parcel, Shipment, StatusChange
-from oscar_fulfillment.services import holds
+from oscar_fulfillment.services import holds, returns
 from oscar_fulfillment.test import factories
 
 from ..integration.desk import goods, in_boxes
@@ -318,3 +318,46 @@ def test_the_desk_is_in_the_navigation_of_those_who_may_use_it(client):
 def test_an_unknown_shipment_is_not_found(client, ana):
     assert client.get(reverse("dashboard:scan-pack", kwargs={"shipment": 10**8})).status_code == 404
     assert not sent(client, reverse("dashboard:scan-pack", kwargs={"shipment": 10**8}), "x")["ok"]
+
+
+def test_the_papers_of_the_shipment_are_printed_from_the_table(client, shipment):
+    client.force_login(factories.staff_user("dispatch_order", "view_orderfulfillment"))
+    sent(client, DESK, slip(shipment))
+    page = client.get(pack_url(shipment)).content.decode()
+    for name in ("label", "slip"):
+        url = reverse("dashboard:order-document", kwargs={"number": shipment.fulfillment.number, "document": name})
+        assert f'formaction="{url}?shipment=1"' in page
+        assert client.post(f"{url}?shipment=1", follow=True)["Content-Type"] == "application/pdf"
+    assert StatusChange.objects.filter(action="print").count() == 2
+    client.force_login(factories.staff_user("dispatch_order"))
+    assert "formaction" not in client.get(pack_url(shipment)).content.decode()
+
+
+def test_where_the_goods_lie_is_shown(client, ana, settings, shipment):
+    settings.OSCAR_FULFILLMENT = {
+        **settings.OSCAR_FULFILLMENT,
+        "DOCUMENT_BIN": lambda record: f"A-{record.partner_sku}",
+    }
+    sent(client, DESK, slip(shipment))
+    assert "A-MUG-1" in client.get(pack_url(shipment)).content.decode()
+
+
+@pytest.mark.feature("D15")
+def test_scan_of_what_came_back(client):
+    client.force_login(factories.staff_user("work_returns", "view_orderfulfillment"))
+    url = reverse("dashboard:scan-returns")
+    order = factories.delivered_order(currency="CHF", carrier="correios", tracking_code=CODE)
+    for text in (order.number, CODE, slip(order.fulfillment.shipments.get())):
+        answer = sent(client, url, text)
+        assert answer["ok"]
+        assert answer["go"] == f"{url}?order={order.number}"
+    new = reverse("dashboard:order-return-new", kwargs={"number": order.number})
+    assert new in client.get(answer["go"]).content.decode()
+    ret = returns.request_return(order=order, actor=factories.TEAM, lines={order.lines.get().pk: (1, "damaged")})
+    for text in (order.number, slip(order.fulfillment.shipments.get()), scan_codes.return_code(ret.pk)):
+        answer = sent(client, url, text)
+        assert answer["leave"]
+        assert answer["go"] == reverse("dashboard:order-return", kwargs={"pk": ret.pk})
+    assert "sent yet" in sent(client, url, factories.paid_order().number)["say"]
+    assert not sent(client, url, "nothing")["ok"]
+    assert not sent(client, url, "x\x00")["ok"]

@@ -91,7 +91,7 @@ def test_the_code_on_the_picture_is_read_back(ready):
 
     from PIL import Image
 
-    from oscar_fulfillment.documents.payment_parts.qr import qr_png
+    from oscar_fulfillment.documents.qr import qr_png
 
     read = zxingcpp.read_barcodes(Image.open(BytesIO(qr_png(ready.pickup_code))))
     assert [found.text for found in read] == [ready.pickup_code]
