@@ -23,7 +23,7 @@ from oscar_fulfillment.selectors.scan_desk import goods_refusals
 
 from . import parcels, shipping
 from .door import move
-from .packing import check_weight, close_box, in_other_hands, refuse
+from .packing_rows import check_weight, close_box, in_other_hands, refuse
 from .shipments import ShipmentBook, split_off
 
 PACK = Move("shipment", "pack", is_record=True)
