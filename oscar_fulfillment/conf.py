@@ -116,6 +116,9 @@ DEFAULTS: dict[str, Any] = {
     # Dotted path of ``callable(request) -> list of ISO codes``: where the shop ships for this visitor; empty: to all of
     # Oscar's shipping countries.
     "CHECKOUT_COUNTRIES": "",
+    # Days after their delivery in which customers may ask to send goods back; staff may at any time. None: no limit,
+    # 0: customers do not ask by themselves.
+    "RETURN_DAYS": 30,
     # Largest text a person may type into a note or a reason (characters).
     "MAX_TEXT": 4000,
 }

@@ -14,6 +14,7 @@ from django.utils.translation import gettext as _
 
 from .core.actors import USER
 from .core.statemachine import Reason
+from .permissions import user_may
 
 
 def _order_url(step: Any, fragment: str = "") -> str:
@@ -144,6 +145,28 @@ def has_shipment_under_way(step: Any) -> Reason | None:
     if step.subject.shipping_status == "dispatched" or any(s.status == "dispatched" for s in _shipments(step)):
         return None
     return Reason("nothing_under_way", _("Nothing of this order is under way."))
+
+
+def no_open_return(step: Any) -> Reason | None:
+    """What is in a return is counted and looked at there, piece by piece."""
+    found = next((each for each in step.subject.returns.all() if each.is_open), None)
+    if found is None:
+        return None
+    return Reason(
+        "open_return",
+        _("Return %(number)s of this order is open.") % {"number": found.number},
+        _("Receive or close it there"),
+        _return_url(step, found),
+    )
+
+
+def _return_url(step: Any, ret: Any) -> str:
+    if not user_may(step.actor.user, "work_returns"):
+        return ""
+    try:
+        return reverse("dashboard:order-return", kwargs={"pk": ret.pk})
+    except NoReverseMatch:
+        return ""
 
 
 def invoice_not_used(step: Any) -> Reason | None:

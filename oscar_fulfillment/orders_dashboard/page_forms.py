@@ -223,4 +223,5 @@ from . import (  # noqa: E402  (they fill FORMS)
     page_forms_money,  # noqa: F401
     page_forms_order,  # noqa: F401
     page_forms_payment,  # noqa: F401
+    page_forms_pickup,  # noqa: F401
 )
