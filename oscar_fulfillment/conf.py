@@ -68,6 +68,9 @@ DEFAULTS: dict[str, Any] = {
     "STATEMENT_MAX_ENTRIES": 50_000,
     # Who gets the mail with everything at each order; empty: settings.MANAGERS.
     "OPERATOR_EMAILS": [],
+    # Where orders of missing goods are mailed: code of the Oscar partner -> address. Offered in the form, which else
+    # offers the address of the partner's first user.
+    "SUPPLIER_EMAILS": {},
     # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.
     "ISSUER_TAX_IDS": [],
     # Counts in lists stop here and show as "1,000+": a full COUNT(*) costs a scan (see docs).
@@ -113,6 +116,9 @@ DEFAULTS: dict[str, Any] = {
     # Dotted path of ``callable(request) -> list of ISO codes``: where the shop ships for this visitor; empty: to all of
     # Oscar's shipping countries.
     "CHECKOUT_COUNTRIES": "",
+    # Days after their delivery in which customers may ask to send goods back; staff may at any time. None: no limit,
+    # 0: customers do not ask by themselves.
+    "RETURN_DAYS": 30,
     # Largest text a person may type into a note or a reason (characters).
     "MAX_TEXT": 4000,
 }

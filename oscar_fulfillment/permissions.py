@@ -23,6 +23,7 @@ PERMISSIONS = {
     "manage_followups": "manage_followups",
     "import_statements": "import_statements",
     "release": "release_order",
+    "order_missing": "order_missing_goods",
     "invoice": "invoice_order",
     "cancel_invoice": "invoice_order",
     "dispatch": "dispatch_order",

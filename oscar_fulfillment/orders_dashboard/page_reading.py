@@ -64,6 +64,8 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "has_invoice_pdf": user_may(user, "print") and documents.can_be_invoiced(page.order),
         "may_send_again": user_may(user, "manage_messages"),
         "may_change_tracking": user_may(user, "change_tracking"),
+        "may_make_ready": user_may(user, "ready_for_pickup") and page.fulfillment.is_collected,
+        "may_returns": user_may(user, "work_returns"),
         "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),
         "now": timezone.now(),
         "money_actions": money_actions(page.money, user),

@@ -36,6 +36,11 @@ def page_urls() -> list[URLPattern]:
             StepView.as_view(action="change_tracking"),
             name="order-tracking",
         ),
+        path(
+            "<str:number>/shipments/<int:shipment>/ready/",
+            StepView.as_view(action="ready_for_pickup"),
+            name="order-ready",
+        ),
         *(
             path(f"<str:number>/money/{slug(action)}/", StepView.as_view(action=action), name=f"order-{slug(action)}")
             for action in MONEY_ACTIONS

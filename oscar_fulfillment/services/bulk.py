@@ -58,6 +58,11 @@ class Action:
         return str((self.data or {}).get("document", ""))
 
 
+def _release(params: dict[str, Any]) -> dict[str, Any]:
+    # What is there, where the goods do not suffice for the whole order; else such an order is refused.
+    return {"in_part": bool(params.get("in_part"))}
+
+
 def _invoice_none(params: dict[str, Any]) -> dict[str, Any]:
     return {"invoice": invoicing.read_invoice(kind="none")}
 
@@ -75,7 +80,7 @@ def _print(name: str, label: Any, document: str) -> Action:
 ACTIONS = {
     action.name: action
     for action in (
-        Action("release", gettext_lazy("Release"), release.RELEASE, release.release_effect),
+        Action("release", gettext_lazy("Release"), release.RELEASE, release.release_effect, _release),
         Action(
             "invoice",
             gettext_lazy("Invoice: no fiscal document"),

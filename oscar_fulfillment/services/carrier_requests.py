@@ -16,6 +16,11 @@ from oscar_fulfillment.models.shipment import CANCELLED
 ZERO = Decimal(0)
 
 
+def lane(alias: str) -> str:
+    """The outbox destination of a carrier: one that is down delays no other."""
+    return f"carriers:{alias}"
+
+
 def reference_of(number: str, shipment: Shipment, attempt: int) -> str:
     """Our name of an order at a carrier: unique, letters, digits and dashes only, at most 40 of them."""
     plain = re.sub(r"[^A-Za-z0-9]+", "-", number).strip("-")[:20]

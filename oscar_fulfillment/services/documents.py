@@ -35,6 +35,11 @@ def can_be_invoiced(order: Any) -> bool:
     return has_seller(country=destination(order), currency=order.currency, flow=order.fulfillment.flow)
 
 
+def seller_of(order: Any) -> Seller:
+    """Who sells it. Raises ConfigurationError where SELLERS names nobody, or an entry that is wrong."""
+    return Sellers().required(order)
+
+
 def mails_invoice(order: Any) -> bool:
     """Whether the order's payment method sends the invoice with the confirmation."""
     method = order.fulfillment.payment_method

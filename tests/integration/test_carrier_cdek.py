@@ -194,7 +194,7 @@ class TestWithoutNotifications(Contract):
 # Following
 
 
-@pytest.mark.feature("D9")
+@pytest.mark.feature("E14")
 def test_a_parcel_that_was_not_handed_over_is_followed_back_to_the_shop(carrier, driver):
     code = driver.parcel()
     for step in ("announced", "collected", "in_transit", "out_for_delivery", "attempt_failed", "returning"):

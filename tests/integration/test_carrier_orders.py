@@ -77,8 +77,10 @@ def test_a_number_that_comes_later_is_asked_for(later):
     row = CarrierOrder.objects.get()
     assert (row.status, row.tracking_code) == ("accepted", "")
     assert not Parcel.objects.exists()
+    send()  # asked for once soon ...
+    assert [name for name, _about in later.calls] == ["create_order", "fetch_order"]
     CarrierOrder.objects.update(next_check_at=timezone.now())
-    assert watch_parcels()["numbers"] == 1
+    assert watch_parcels()["numbers"] == 1  # ... and then by the task
     assert CarrierOrder.objects.get().status == "accepted"
     later.confirm(row.external_id)
     CarrierOrder.objects.update(next_check_at=timezone.now())
@@ -241,6 +243,9 @@ def test_a_notification_only_makes_us_ask(later, client):
         ("e1", "processed"), ("e2", "processed"), ("e3", "ignored"),
     }  # fmt: skip
     assert client.post("/fulfillment/webhooks/carriers/nobody/", body, **post).status_code == 404
+    assert client.get(url).content == b"ready"  # vendors look whether the address is there
+    assert client.get("/fulfillment/webhooks/carriers/nobody/").status_code == 404
+    assert client.get("/fulfillment/webhooks/nothing/fake/").status_code == 404
 
 
 def test_the_label_comes_from_the_carrier(fake):

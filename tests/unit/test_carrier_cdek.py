@@ -77,7 +77,7 @@ def order(**changes):
 # Events
 
 
-@pytest.mark.feature("D9")
+@pytest.mark.feature("E14")
 def test_the_events_of_an_order_in_our_words():
     events = events_from(recorded("order_not_delivered"))
     assert [(event.code, event.state, event.incident) for event in events] == [
