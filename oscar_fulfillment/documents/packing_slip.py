@@ -20,6 +20,9 @@ from .renderer import DocumentError
 from .scan_codes import grouped
 from .sellers import Seller
 
+#: A slip of more lines than these goes over more than one page, with its return form.
+FEW = 10
+
 
 @dataclass(frozen=True)
 class SlipLine:
@@ -103,6 +106,7 @@ class _Writer:
             "order": _("Order %(number)s") % number,
             "short": _("Packing slip of order %(number)s") % number,
             "page": _("Page"),
+            "counted": len(data.lines) > FEW,
             "seller": {"logo": data.seller.logo, **data.seller.party.texts()},
             "delivery": {"label": _("Deliver to"), **data.delivery.texts()} if data.delivery else None,
             "facts": self._facts(),
