@@ -14,6 +14,7 @@ from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
 from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .terms import CreditNote, FollowUp, PaymentTerms
+from .tracking_import import TrackingImport, TrackingImportRow
 from .views import BulkJob, BulkJobItem, SavedView
 
 __all__ = [
@@ -53,5 +54,7 @@ __all__ = [
     "SupplierOrder",
     "SupplierOrderLine",
     "TrackingEvent",
+    "TrackingImport",
+    "TrackingImportRow",
     "UnmappedCode",
 ]
