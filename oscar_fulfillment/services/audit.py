@@ -23,7 +23,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Model, Q, QuerySet, Sum
+from django.db.models import F, Model, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
@@ -138,12 +138,14 @@ def _read(pks: Sequence[int]) -> _Books:
     ):
         if line.stockrecord.product.get_product_class().track_stock:
             books.lines[line.order_id].append(line)
-    shipped = ShipmentLine._default_manager.filter(line__order__in=pks).order_by().values_list("line")
-    # What is sent again for goods that came back is allocated anew, and is no part of what was ordered.
-    again = Q(shipment__replaces__isnull=False)
-    left = shipped.filter(~again, shipment__status__in=_SENT)
-    books.sent = dict(left.annotate(total=Sum("quantity")))
-    books.replacing = dict(shipped.filter(again, shipment__status=PENDING).annotate(total=Sum("quantity")))
+    shipped = ShipmentLine._default_manager.filter(line__order__in=pks, shipment__status__in=[PENDING, *_SENT])
+    by_line = shipped.order_by().values_list("line", "shipment__replaces", "shipment__status")
+    for pk, replaces, status, units in by_line.annotate(total=Sum("quantity")):
+        # What is sent again for goods that came back is allocated anew, and is no part of what was ordered.
+        if replaces is None and status in _SENT:
+            books.sent[pk] = books.sent.get(pk, 0) + units
+        elif replaces is not None and status == PENDING:
+            books.replacing[pk] = books.replacing.get(pk, 0) + units
     return books
 
 
