@@ -155,6 +155,7 @@ SHIPPING = StateMachine.declare(
             ),
             form="hand_over",
             locks=True,
+            aside=True,
         ),
         Transition(
             "cancel_shipment",
@@ -171,10 +172,11 @@ SHIPPING = StateMachine.declare(
             ),
             _("Cancel a shipment"),
             permission="release_order",
-            guards=(guards.has_pending_shipment,),
+            guards=(guards.something_is_left,),
             form="cancel_shipment",
             locks=True,
             danger=True,
+            aside=True,
         ),
         Transition(
             "receive_return",
@@ -183,6 +185,7 @@ SHIPPING = StateMachine.declare(
             _("Receive a return"),
             permission="work_returns",
             locks=True,
+            aside=True,
         ),
         Transition(
             "send_replacement",
@@ -191,6 +194,7 @@ SHIPPING = StateMachine.declare(
             _("Send a replacement"),
             permission="work_returns",
             locks=True,
+            aside=True,
         ),
         Transition(
             "restore",
