@@ -1,7 +1,7 @@
 """Shipments that are still here, divided and put together. The order's statuses stay as they are.
 
-What is in a shipment is its own: a fiscal document names its goods, a carrier was told of its boxes. So a part keeps the
-document of the whole, only shipments of one document are put together, and none whose carriage is ordered.
+What is in a shipment is its own: a fiscal document names its goods, a carrier was told of its boxes. So a part keeps
+the document of the whole, only shipments of one document are put together, and none whose carriage is ordered.
 """
 
 from __future__ import annotations

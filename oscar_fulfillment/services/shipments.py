@@ -143,7 +143,7 @@ def split_off(
 
 
 def divide(step: Step, parts: Sequence[tuple[Shipment, dict[int, int], dict[int, int]]]) -> list[Shipment]:
-    """Leave ``taken`` in each shipment and put its ``rest`` into a new one: of the same fiscal document, and of the same
+    """Leave ``taken`` in each shipment and put its ``rest`` into a new one: with the same fiscal document, and the same
     return where it replaces what came back. The new ones."""
     rests = create_shipments([(step, rest) for _shipment, _taken, rest in parts], step.now)
     for new, (shipment, _taken, _rest) in zip(rests, parts, strict=True):
