@@ -31,7 +31,7 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.core.exceptions import ConfigurationError, FulfillmentError
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.models import CreditNote, FollowUp, OrderFulfillment, PaymentOperation, ProviderPayment
-from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, RETURNED, ShipmentLine
+from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, PENDING, RETURNED, ShipmentLine
 from oscar_fulfillment.selectors import given_up
 
 from . import followups, ledger
@@ -73,6 +73,7 @@ class _Books:
     lines: dict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     sent: dict[int, int] = field(default_factory=dict)
     given_up: dict[int, Decimal] = field(default_factory=dict)
+    replacing: dict[int, int] = field(default_factory=dict)
 
 
 def audit_payments(*, ask_providers: bool = False, patience: timedelta = PATIENCE) -> Iterator[Difference]:
@@ -139,10 +140,13 @@ def _read(pks: Sequence[int]) -> _Books:
     ):
         if line.stockrecord.product.get_product_class().track_stock:
             books.lines[line.order_id].append(line)
+    shipped = ShipmentLine._default_manager.filter(line__order__in=pks).order_by().values_list("line")
+    # What is sent again for goods that came back is allocated anew, and is no part of what was ordered.
+    again = Q(shipment__replaces__isnull=False)
     gone = Q(shipment__status__in=_SENT) | Q(shipment__is_dropped=True)
-    left = ShipmentLine._default_manager.filter(gone, line__order__in=pks)
+    books.sent = dict(shipped.filter(~again & gone).annotate(total=Sum("quantity")))
+    books.replacing = dict(shipped.filter(again, shipment__status=PENDING).annotate(total=Sum("quantity")))
     books.given_up = given_up.values(pks)
-    books.sent = dict(left.values_list("line").annotate(total=Sum("quantity")))
     return books
 
 
@@ -206,6 +210,7 @@ def _status(row: OrderFulfillment, books: _Books) -> Iterator[tuple[str, str]]:
 def _allocated(row: OrderFulfillment, books: _Books) -> Iterator[tuple[str, str]]:
     for line in books.lines.get(row.pk, ()):
         wanted = 0 if row.shipping_status in _GONE else line.quantity - books.sent.get(line.pk, 0)
+        wanted += books.replacing.get(line.pk, 0)
         if (line.num_allocated or 0) != wanted:
             yield "stock", _("line %(line)s has %(found)d units allocated instead of %(wanted)d") % {
                 "line": line.title, "found": line.num_allocated or 0, "wanted": wanted,

@@ -30,7 +30,7 @@ from oscar_fulfillment.core.transitions import Effect, Move
 from oscar_fulfillment.models import BulkJob, BulkJobItem
 from oscar_fulfillment.permissions import user_may
 
-from . import invoicing, notes, parcels, release, shipping
+from . import invoicing, parcels, printing, release, shipping
 from .actions import no_permission
 from .door import move_many
 
@@ -52,6 +52,16 @@ class Action:
     context: Callable[[dict[str, Any]], dict[str, Any]] = lambda params: {}
     data: dict[str, Any] | None = None
 
+    @property
+    def document(self) -> str:
+        """The document of ``services.printing`` that the orders get; "" for any other action."""
+        return str((self.data or {}).get("document", ""))
+
+
+def _release(params: dict[str, Any]) -> dict[str, Any]:
+    # What is there, where the goods do not suffice for the whole order; else such an order is refused.
+    return {"in_part": bool(params.get("in_part"))}
+
 
 def _invoice_none(params: dict[str, Any]) -> dict[str, Any]:
     return {"invoice": invoicing.read_invoice(kind="none")}
@@ -62,10 +72,15 @@ def _tracking(params: dict[str, Any]) -> dict[str, Any]:
     return {"parcels": parcels.read_parcels([{"carrier": params.get("carrier", "")}])}
 
 
+def _print(name: str, label: Any, document: str) -> Action:
+    effect = printing.print_many_effect(document)
+    return Action(name, label, printing.PRINTED, effect, data={"document": document})
+
+
 ACTIONS = {
     action.name: action
     for action in (
-        Action("release", gettext_lazy("Release"), release.RELEASE, release.release_effect),
+        Action("release", gettext_lazy("Release"), release.RELEASE, release.release_effect, _release),
         Action(
             "invoice",
             gettext_lazy("Invoice: no fiscal document"),
@@ -75,7 +90,9 @@ ACTIONS = {
         ),
         Action("dispatch", gettext_lazy("Dispatch"), shipping.DISPATCH, shipping.dispatch_effect, _tracking),
         Action("deliver", gettext_lazy("Mark as delivered"), shipping.DELIVER, shipping.deliver_effect),
-        Action("print", gettext_lazy("Print packing slips"), notes.PRINTED, data={"document": "slip"}),
+        _print("print", gettext_lazy("Print packing slips"), printing.SLIP),
+        _print("print_picking", gettext_lazy("Print picking list"), printing.PICKING),
+        _print("print_labels", gettext_lazy("Print labels"), printing.LABEL),
     )
 }
 

@@ -39,6 +39,7 @@ from oscar_fulfillment.selectors.given_up import needed
 from . import carrier_orders, followups, late_money, ledger, notes, stock
 from .cancelling import REFUND_DUE
 from .door import move
+from .return_outcomes import reopen_returns
 from .shipments import ShipmentBook, create_shipments, name_pending, resolve_shipping_status
 
 CANCEL_SHIPMENT = Move("shipping", "cancel_shipment")
@@ -162,6 +163,8 @@ def _close(step: Step, given_up: Sequence[Shipment], *, dropped: bool) -> None:
     Shipment._default_manager.filter(pk__in=[each.pk for each in given_up]).update(
         status=CANCELLED, is_dropped=dropped, ready_at=None, pickup_code=""
     )
+    # What was to go out again for goods that came back: what comes of them is to be decided anew.
+    reopen_returns(given_up)
 
 
 def _name(step: Step, others: Sequence[Shipment], has_backorder: bool) -> None:

@@ -25,16 +25,17 @@ def resolve_shipping_status(statuses: Iterable[str], *, has_backorder: bool, pen
     all left                     yes         partially_dispatched
     all left, some under way     no          dispatched
     all left, some delivered     no          delivered, once none is under way
-    all returned                 any         returned
+    all returned                 yes         partially_dispatched: the rest is still to be sent
+    all returned                 no          returned
     ============================ =========== ======================
     """
     found = {status for status in statuses if status != CANCELLED}
     if not found - {PENDING}:
         return pending
-    if found == {RETURNED}:
-        return "returned"
     if PENDING in found or has_backorder:
         return "partially_dispatched"
+    if found == {RETURNED}:
+        return "returned"
     return "dispatched" if DISPATCHED in found else "delivered"
 
 

@@ -103,10 +103,10 @@ class ModelOrder:
         found = {p.status for p in self.parcels} - {"cancelled"}
         if found <= {"pending"}:
             self.shipping = before_leaving
-        elif found == {"returned"}:
-            self.shipping = "returned"
         elif "pending" in found or self.backorder:
             self.shipping = "partially_dispatched"
+        elif found == {"returned"}:
+            self.shipping = "returned"
         else:
             self.shipping = "dispatched" if "dispatched" in found else "delivered"
 
