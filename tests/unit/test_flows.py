@@ -123,7 +123,7 @@ def situation(**columns):
         "pk": 1, "number": "1", "hold_count": 0, "payment_status": "paid", "shipping_status": "received",
         "has_backorder": True, "payment_method": None, "flow_definition": BRAZIL, "ships_before_payment": False,
         "is_collected": True,
-        "shipments": SimpleNamespace(all=lambda: shipments),
+        "shipments": SimpleNamespace(all=lambda: shipments), "returns": SimpleNamespace(all=list),
     }  # fmt: skip
     subject = SimpleNamespace(**usual | columns)
     return Step(subject, [Move("x", "y")], Actor.system("test"), None, {})
