@@ -52,6 +52,8 @@ PERMISSIONS = {
     "add_note": "annotate_order",
     "tell_customer": "annotate_order",
     "print": "view_orderfulfillment",
+    "print_picking": "view_orderfulfillment",
+    "print_labels": "view_orderfulfillment",
     "export": "export_orders",
     "share_view": "share_view",
     "manage_messages": "manage_messages",

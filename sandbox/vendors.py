@@ -50,9 +50,41 @@ def gateways(simulators: str) -> dict[str, Any]:
 
 def carriers(simulators: str) -> dict[str, Any]:
     """Those of the setting CARRIERS that have an account, each at its simulator."""
-    from .simulators import gls_es, tipsa
+    from .simulators import cdek_wire as cdek
+    from .simulators import correios, gls_es, melhor_envio, tipsa
 
     return {
+        "correios": {
+            "BACKEND": "oscar_fulfillment.carriers.correios.Correios",
+            "OPTIONS": {
+                "user": correios.USER,
+                "access_code": correios.ACCESS_CODE,
+                "card": correios.CARD,
+                "base_url": f"{simulators}/correios",
+            },
+        },
+        "melhor_envio": {
+            "BACKEND": "oscar_fulfillment.carriers.melhor_envio.MelhorEnvio",
+            "OPTIONS": {
+                "token": melhor_envio.TOKEN,
+                "contact": "Demo shop (operator@example.com)",
+                "webhook_secrets": [melhor_envio.SECRET],
+                "base_url": f"{simulators}/melhor_envio",
+            },
+        },
+        "cdek": {
+            "BACKEND": "oscar_fulfillment.carriers.cdek.Cdek",
+            "OPTIONS": {
+                "account": cdek.ACCOUNT,
+                "password": cdek.PASSWORD,
+                "webhook_tokens": [cdek.WEBHOOK_TOKEN],
+                "base_url": f"{simulators}/cdek/v2",
+                "tariffs": {"cdek-pvz": 136, "cdek-door": 137},
+                "sender": {"shipment_point": "NSK33", "company": "Ponto & Vírgula", "phone": "+7 383 000-00-00"},
+                "weight": 500,
+                "dimensions": (20, 15, 10),
+            },
+        },
         "tipsa": {
             "BACKEND": "oscar_fulfillment.carriers.tipsa.Tipsa",
             "OPTIONS": {

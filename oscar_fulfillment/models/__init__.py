@@ -6,6 +6,7 @@ from .history import StatusChange
 from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .method_changes import PaymentMethodChange
+from .packing import Packing, PackingScan
 from .parcel import Parcel, ParcelLine, TrackingEvent
 from .payment import PaymentMethod
 from .payout import Payout, PayoutLine
@@ -35,6 +36,8 @@ __all__ = [
     "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
+    "Packing",
+    "PackingScan",
     "Parcel",
     "ParcelLine",
     "PaymentMethod",

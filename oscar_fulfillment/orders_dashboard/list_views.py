@@ -27,6 +27,7 @@ from oscar_fulfillment.selectors.scans import capped_counts, count_part, read_pa
 from oscar_fulfillment.selectors.search import MAX_QUERY
 from oscar_fulfillment.services import bulk, oscar_bridge
 
+from .bulk_papers import document_parts
 from .export_views import export_response
 from .list_forms import PLACE_KEYS
 from .list_reading import OrderList
@@ -202,8 +203,8 @@ class FulfillmentOrderListMixin:
         except InvalidInput as error:
             errors = [str(message) for messages in error.errors.values() for message in messages]
             return self.render_list(status=400, errors=errors)
-        if action == "print" and job.is_done and not job.refused_count:
-            return redirect("dashboard:order-bulk-slips", pk=job.pk)
+        if len(document_parts(job)) == 1 and not job.refused_count:
+            return redirect("dashboard:order-bulk-document", pk=job.pk)
         return redirect("dashboard:order-bulk-job", pk=job.pk)
 
     def _chosen(self, request: HttpRequest) -> list[tuple[int, str]]:

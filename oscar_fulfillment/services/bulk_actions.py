@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from oscar_fulfillment.core.transitions import Effect, Move
 from oscar_fulfillment.models import BulkJob, BulkJobItem
 
-from . import invoicing, notes, parcels, release, shipping, tracking_apply
+from . import invoicing, parcels, printing, release, shipping, tracking_apply
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,11 @@ class Action:
     settled: Callable[[BulkJob, Sequence[BulkJobItem]], None] = lambda job, items: None
     is_offered: bool = True
 
+    @property
+    def document(self) -> str:
+        """The document of ``services.printing`` that the orders get; "" for any other action."""
+        return str((self.data or {}).get("document", ""))
+
 
 def _release(params: dict[str, Any]) -> dict[str, Any]:
     # What is there, where the goods do not suffice for the whole order; else such an order is refused.
@@ -49,6 +54,11 @@ def _tracking(params: dict[str, Any]) -> dict[str, Any]:
     return {"parcels": parcels.read_parcels([{"carrier": params.get("carrier", "")}])}
 
 
+def _print(name: str, label: Any, document: str) -> Action:
+    effect = printing.print_many_effect(document)
+    return Action(name, label, printing.PRINTED, effect, data={"document": document})
+
+
 ACTIONS = {
     action.name: action
     for action in (
@@ -62,7 +72,9 @@ ACTIONS = {
         ),
         Action("dispatch", gettext_lazy("Dispatch"), shipping.DISPATCH, shipping.dispatch_effect, _tracking),
         Action("deliver", gettext_lazy("Mark as delivered"), shipping.DELIVER, shipping.deliver_effect),
-        Action("print", gettext_lazy("Print packing slips"), notes.PRINTED, data={"document": "slip"}),
+        _print("print", gettext_lazy("Print packing slips"), printing.SLIP),
+        _print("print_picking", gettext_lazy("Print picking list"), printing.PICKING),
+        _print("print_labels", gettext_lazy("Print labels"), printing.LABEL),
         Action(
             "import_codes",
             gettext_lazy("Import: tracking codes"),
