@@ -270,6 +270,11 @@ class TrackingForm(StepForm):
                     return box
         return None
 
+    def refusals(self) -> list[Reason]:
+        if self.box is not None or "parcel" not in self.options:
+            return []
+        return [Reason("not_under_way", _("This parcel is not under way."))]
+
     def save(self, **common: Any) -> StatusChange:
         typed = self.cleaned_data
         by_box = "parcel" in self.options
