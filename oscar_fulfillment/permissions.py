@@ -28,6 +28,8 @@ PERMISSIONS = {
     "cancel_invoice": "invoice_order",
     "dispatch": "dispatch_order",
     "change_tracking": "dispatch_order",
+    "import_codes": "dispatch_order",
+    "import_events": "dispatch_order",
     "deliver": "deliver_order",
     "return": "deliver_order",
     "change_parcels": "dispatch_order",

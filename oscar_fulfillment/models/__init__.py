@@ -15,6 +15,7 @@ from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
 from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .terms import CreditNote, FollowUp, PaymentTerms
+from .tracking_import import TrackingImport, TrackingImportRow
 from .views import BulkJob, BulkJobItem, SavedView
 
 __all__ = [
@@ -56,5 +57,7 @@ __all__ = [
     "SupplierOrder",
     "SupplierOrderLine",
     "TrackingEvent",
+    "TrackingImport",
+    "TrackingImportRow",
     "UnmappedCode",
 ]

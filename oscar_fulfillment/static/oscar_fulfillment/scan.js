@@ -59,22 +59,40 @@
       : Array.from({ length: 4 }, () => Math.random().toString(16).slice(2, 10)).join("-");
   }
 
-  function put(url, data) {
-    line.push({ url, data });
+  function put(job) {
+    line.push(job);
     work();
   }
 
   async function work() {
     if (busy) return;
     busy = true;
+    desk.setAttribute("aria-busy", "true");
     while (line.length) {
-      const { url, data } = line.shift();
+      const job = line.shift();
+      // Where a scan goes is known when its turn comes: the one before may have led to another page.
+      const { url, data } = job.url ? job : addressed(job);
+      if (!url) {
+        tell(desk.dataset.nowhere, false);
+        beep(false);
+        continue;
+      }
       const answer = await ask(url, data);
       if (answer) await take(answer);
       else line.length = 0;  // what follows may have meant another page
     }
     busy = false;
+    desk.removeAttribute("aria-busy");
     back();
+  }
+
+  function addressed({ text, scan, out }) {
+    const form = region().querySelector("form[data-scan]");
+    if (!form) return {};
+    const data = { ...Object.fromEntries(new FormData(form)), text, scan };
+    delete data.take_out;
+    if (out) data.take_out = "1";
+    return { url: form.action, data };
   }
 
   async function once(url, data) {
@@ -173,18 +191,12 @@
   // ---- Scanner, keyboard, buttons ----
 
   function scan(form, text) {
-    const data = Object.fromEntries(new FormData(form));
-    if (text !== undefined) data.text = text;
-    if (!data.text.trim()) {
-      back();
-      return;
-    }
-    data.scan = name();
     const input = form.querySelector("[name=text]");
-    input.value = "";
+    const typed = text === undefined ? input.value : text;
     const out = form.querySelector("[name=take_out]");
+    if (typed.trim()) put({ text: typed, scan: name(), out: Boolean(out && out.checked) });
+    input.value = "";
     if (out) out.checked = false;
-    put(form.action, data);
     back();
   }
 
@@ -198,7 +210,7 @@
       event.preventDefault();
       const data = Object.fromEntries(new FormData(form, event.submitter));
       if (data.scan !== undefined && !form.querySelector("[data-last-scan]")) data.scan = name();
-      put(form.action, data);
+      put({ url: form.action, data });
     }
   });
 
@@ -246,7 +258,7 @@
     video.srcObject = stream;
     frame.hidden = false;
     button.setAttribute("aria-expanded", "true");
-    await video.play().catch(() => {});
+    video.play().catch(() => {});  // not awaited: a camera may be slow to give its first picture
     look(new window.BarcodeDetector());
   }
 
@@ -269,8 +281,7 @@
       if (text && text !== seen) {
         seen = text;
         empty = 0;
-        const form = region().querySelector("form[data-scan]");
-        if (form) scan(form, text);
+        put({ text, scan: name(), out: false });
       } else if (!text && seen) {
         empty += 1;
         if (empty > 4) seen = "";
