@@ -39,6 +39,7 @@ _OUR_ENTRIES = [
     {"label": _("Returns"), "url_name": "dashboard:order-returns", "access_fn": _may_open},
     {"label": _("Bank statements"), "url_name": "dashboard:order-statements", "access_fn": _may_open},
     {"label": _("Payouts"), "url_name": "dashboard:order-payouts", "access_fn": _may_open},
+    {"label": _("Carriers"), "url_name": "dashboard:carrier-list", "access_fn": _may_open},
     {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},
     {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
 ]

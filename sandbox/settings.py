@@ -14,7 +14,7 @@ from oscar_fulfillment.defaults import *  # noqa: F403
 
 from .databases import database
 from .sellers import SELLERS
-from .vendors import carriers, gateways
+from .vendors import carriers, counters, gateways
 
 HERE = Path(__file__).resolve().parent
 BASE_DIR = HERE.parent
@@ -181,7 +181,7 @@ OSCAR_FULFILLMENT = {
 # The vendors of ``sandbox/simulators``: adapters run against them unmodified, only their address differs.
 SIMULATORS_URL = os.environ.get("SIMULATORS_URL", "http://127.0.0.1:8001")
 OSCAR_FULFILLMENT["GATEWAYS"] = gateways(SIMULATORS_URL)
-OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL)
+OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL) | counters()
 
 Q_CLUSTER = {
     "name": "sandbox",

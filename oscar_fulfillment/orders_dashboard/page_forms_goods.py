@@ -9,7 +9,7 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from oscar_fulfillment.carriers import carriers, suggest
+from oscar_fulfillment.carriers import carriers, offered, suggest
 from oscar_fulfillment.fiscal.access_key import widget_attrs
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
@@ -182,7 +182,7 @@ def _tracking_fields() -> tuple[forms.CharField, forms.CharField]:
 
 def carrier_choices() -> list[tuple[str, Any]]:
     """The shop's carriers, and none."""
-    return [("", _("No carrier (own delivery, pick-up)")), *((alias, carriers.get(alias).name) for alias in carriers)]
+    return [("", _("No carrier (own delivery, pick-up)")), *offered()]
 
 
 @form("dispatch")

@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 
-from oscar_fulfillment.carriers import carriers
+from oscar_fulfillment.carriers import offered
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, TransitionNotAllowed
 from oscar_fulfillment.documents import scan_codes
 from oscar_fulfillment.models import OrderFulfillment, Packing
@@ -101,7 +101,7 @@ class PackView(ScanView):
             may_print=user_may(request.user, "print"),
             may_hand_over=user_may(request.user, "hand_over"),
             needs_code=page.stage == desk.PACKED and packed.needs_code(page.shipment, page.boxes),
-            carriers=[(alias, carriers.get(alias).name) for alias in carriers],
+            carriers=offered(),
             carrier=(page.blank.carrier if page.blank is not None else "") or packed.usual_carrier(order),
         )
 

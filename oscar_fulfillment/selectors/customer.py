@@ -64,11 +64,14 @@ HAPPENINGS: dict[tuple[str, str], Any] = {
     ("shipping", "receive_return"): _("Returned goods have arrived"),
     ("return", "settle_return"): _("Return settled"),
     ("shipping", "send_replacement"): _("Other goods are prepared for you"),
+    ("shipping", "cancel_shipment"): _("A part is not sent"),
     ("shipping", "cancel"): _("Order cancelled"),
     ("shipping", "restore"): _("Order taken up again"),
     ("terms", "remind"): _("Reminder sent"),
     ("note", "tell_customer"): _("Message from the shop"),
 }
+#: Told only with a note that was written for the customer.
+_WITH_NOTE = ("tell_customer", "cancel_shipment")
 _GONE = ("dispatched", "delivered", "returned")
 #: What carriers say that customers are not told.
 _SILENT = ("", "info", "unknown")
@@ -299,7 +302,7 @@ def _happenings(fulfillment: Any, journey: Journey) -> list[Happening]:
         if words is None or (change.action == "release" and change.from_status != "received"):
             continue
         text = ""
-        if change.action == "tell_customer":
+        if change.action in _WITH_NOTE:
             # The note itself, not the history's copy: staff may have mended or removed it.
             text = notes.get(change.data.get("note"), "")
             if not text:
