@@ -248,15 +248,20 @@ def coming_parcels(order: Any) -> list[Parcel]:
 
 
 def _parcels(fulfillment: Any, statuses: Sequence[str] = _GONE) -> list[Parcel]:
-    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=statuses)
+    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=statuses).order_by("number")
+    shipments = list(rows.prefetch_related("lines__line", "parcels"))
+    packed = [box for row in shipments for box in row.parcels.all() if box.packed_at]
+    prefetch_related_objects(packed, "lines")
     found: list[Parcel] = []
-    for row in rows.prefetch_related("lines__line", "parcels__lines").order_by("number"):
+    for row in shipments:
         boxes: list[Any] = [box for box in row.parcels.all() if box.status in statuses] or [None]
         titles = {line.line_id: line.line.title for line in row.lines.all()}
         whole = tuple((line.line.title, line.quantity) for line in row.lines.all())
         for place, box in enumerate(boxes):
             counted = (
-                tuple((titles[c.line_id], c.quantity) for c in box.lines.all() if c.line_id in titles) if box else ()
+                tuple((titles[c.line_id], c.quantity) for c in box.lines.all() if c.line_id in titles)
+                if box is not None and box.packed_at
+                else ()
             )
             found.append(_parcel(row, box, len(found) + 1, counted or (whole if place == 0 else ())))
     return found

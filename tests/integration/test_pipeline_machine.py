@@ -442,7 +442,8 @@ class Pipeline(RuleBasedStateMachine):
         pk, _call, options, _sequence = self.done[number % len(self.done)]
         before = dump()
         with pytest.raises(FulfillmentError):
-            notes.record_print(order=options["order"], actor=options["actor"], document="slip", key=options["key"])
+            print_ = Move("document", "print", is_record=True)
+            door.move(options["order"], print_, actor=options["actor"], key=options["key"])
         assert dump() == before
 
     # Many orders at once
