@@ -104,6 +104,9 @@ def _send(message: Any, order: Any) -> None:
     if is_ours and not to:
         logger.warning("%s: nobody is named in OPERATOR_EMAILS or MANAGERS", message)
         return
+    if message.kind == messages.PICKUP_READY and not pickups_of(order, message.payload):
+        logger.info("%s: too late, nothing waits any more", message)
+        return
     to = [address for address in to if is_address(address)]
     if not to:
         raise AdapterRejected("there is no valid address")
@@ -132,7 +135,7 @@ def operators() -> list[str]:
 
 
 def pickups_of(order: Any, payload: Mapping[str, Any]) -> list[Any]:
-    """The goods that such a mail is about and that still wait. None: it is too late, and the mail stays unsent."""
+    """The goods that such a mail is about and that still wait."""
     wanted = set(payload.get("shipments") or ())
     return [each for each in order_journey(order).pickups if not wanted or each.shipment in wanted]
 
