@@ -242,6 +242,19 @@ def check_mails(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register()
+def check_suppliers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Addresses of suppliers that no mail would reach."""
+    from .services.post import is_address
+
+    given = fulfillment_settings.SUPPLIER_EMAILS
+    wrong = [code for code, address in given.items() if not is_address(str(address))] if given else []
+    return [
+        Error(f"OSCAR_FULFILLMENT['SUPPLIER_EMAILS'][{code!r}] is no e-mail address.", id="oscar_fulfillment.E031")
+        for code in wrong
+    ]
+
+
 @register(Tags.urls)
 def check_gateways(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Payment providers that cannot be built from their settings, or that have no address to tell us anything at."""

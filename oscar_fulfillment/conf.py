@@ -66,8 +66,13 @@ DEFAULTS: dict[str, Any] = {
     # The largest bank statement or payout file, in bytes, and the most movements in one.
     "STATEMENT_MAX_BYTES": 30_000_000,
     "STATEMENT_MAX_ENTRIES": 50_000,
+    # The most rows of one file of tracking codes or carriers' occurrences (its bytes: STATEMENT_MAX_BYTES).
+    "IMPORT_MAX_ROWS": 200_000,
     # Who gets the mail with everything at each order; empty: settings.MANAGERS.
     "OPERATOR_EMAILS": [],
+    # Where orders of missing goods are mailed: code of the Oscar partner -> address. Offered in the form, which else
+    # offers the address of the partner's first user.
+    "SUPPLIER_EMAILS": {},
     # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.
     "ISSUER_TAX_IDS": [],
     # Counts in lists stop here and show as "1,000+": a full COUNT(*) costs a scan (see docs).

@@ -14,7 +14,6 @@ from django.utils.translation import gettext as _
 
 from .core.actors import USER
 from .core.statemachine import Reason
-from .permissions import user_may
 
 
 def _order_url(step: Any, fragment: str = "") -> str:
@@ -118,9 +117,9 @@ def has_shipment_to_dispatch(step: Any) -> Reason | None:
     return Reason("not_released", _("The rest of the order waits for goods."), _("Release it when they are here"))
 
 
-def has_pending_shipment(step: Any) -> Reason | None:
-    """Only goods that are still here can stay here."""
-    if any(s.status == "pending" for s in _shipments(step)):
+def something_is_left(step: Any) -> Reason | None:
+    """Only goods that are still here, or are still awaited, can be given up."""
+    if step.subject.has_backorder or any(s.status == "pending" for s in _shipments(step)):
         return None
     return Reason("nothing_pending", _("Nothing of this order waits to be sent."))
 
@@ -161,8 +160,9 @@ def no_open_return(step: Any) -> Reason | None:
 
 
 def _return_url(step: Any, ret: Any) -> str:
-    if not user_may(step.actor.user, "work_returns"):
-        return ""
+    user = step.actor.user
+    if user is None or not user.has_perm("oscar_fulfillment.work_returns"):
+        return ""  # no link to a page that this person may not open
     try:
         return reverse("dashboard:order-return", kwargs={"pk": ret.pk})
     except NoReverseMatch:

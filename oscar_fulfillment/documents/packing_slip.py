@@ -15,10 +15,13 @@ from . import render
 from .formats import Formats
 from .marks import bar_mark, scan_mark
 from .parties import Party
-from .qr import qr_svg
+from .qr import MASK, qr_svg
 from .renderer import DocumentError
 from .scan_codes import grouped
 from .sellers import Seller
+
+#: A slip of more lines than these goes over more than one page, with its return form.
+FEW = 10
 
 
 @dataclass(frozen=True)
@@ -103,6 +106,7 @@ class _Writer:
             "order": _("Order %(number)s") % number,
             "short": _("Packing slip of order %(number)s") % number,
             "page": _("Page"),
+            "counted": len(data.lines) > FEW,
             "seller": {"logo": data.seller.logo, **data.seller.party.texts()},
             "delivery": {"label": _("Deliver to"), **data.delivery.texts()} if data.delivery else None,
             "facts": self._facts(),
@@ -165,7 +169,7 @@ class _Writer:
             },
             "headings": [_("Coming back"), _("Reason no."), _("Delivered"), _("SKU"), _("Article")],
             "code": bar_mark(self.data.code, shown=grouped(self.data.code)),
-            "qr": qr_svg(form.url) if form.url else "",
+            "qr": qr_svg(form.url, mask=MASK) if form.url else "",
             "online": _("Or announce your return here:") if form.url else "",
             "url": form.url,
         }

@@ -74,6 +74,9 @@ class TypstEngine:
             for _size in ("small", "large")
         ]
         self._turns = [threading.Lock(), threading.Lock()]
+        # Tags are for readers that speak: paper needs none, and without them a batch is a fifth of the size.
+        has_tags = "pdf_tags" in str(getattr(typst.Compiler.compile, "__text_signature__", ""))
+        self._options: list[dict[str, Any]] = [{}, {"pdf_tags": False} if has_tags else {}]
 
     def render(self, template: str, data: Mapping[str, Any], *, created: date | None = None) -> bytes:
         """See :class:`~oscar_fulfillment.documents.renderer.Renderer`."""
@@ -89,7 +92,7 @@ class TypstEngine:
         try:
             large = len(text) > LARGE
             with self._turns[large]:
-                made = self._compilers[large].compile(files, format="pdf", timestamp=at)  # type: ignore[type-var]
+                made = self._compilers[large].compile(files, format="pdf", timestamp=at, **self._options[large])
                 if large:
                     self._forget(self._compilers[large])
         except self._error as error:

@@ -13,7 +13,9 @@ from .payout import Payout, PayoutLine
 from .provider_payment import PaymentOperation, ProviderPayment
 from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
+from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .terms import CreditNote, FollowUp, PaymentTerms
+from .tracking_import import TrackingImport, TrackingImportRow
 from .views import BulkJob, BulkJobItem, SavedView
 
 __all__ = [
@@ -25,6 +27,7 @@ __all__ = [
     "CarrierSetup",
     "CreditNote",
     "FollowUp",
+    "GoodsReceipt",
     "Hold",
     "ImportDraft",
     "InboundMessage",
@@ -51,6 +54,10 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "StatusChange",
+    "SupplierOrder",
+    "SupplierOrderLine",
     "TrackingEvent",
+    "TrackingImport",
+    "TrackingImportRow",
     "UnmappedCode",
 ]

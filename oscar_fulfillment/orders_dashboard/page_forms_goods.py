@@ -13,7 +13,7 @@ from oscar_fulfillment.carriers import carriers, offered, suggest
 from oscar_fulfillment.fiscal.access_key import widget_attrs
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
-from oscar_fulfillment.selectors.order_page import ShipmentRow
+from oscar_fulfillment.selectors.order_page_rows import ShipmentRow
 from oscar_fulfillment.services import invoicing, parcels, release, shipping
 
 from .page_forms import StepForm, form, mail_address, mail_field, reason_field

@@ -106,16 +106,18 @@ class NewReturnForm(ReturnForm):
 
     @cached_property
     def candidates(self) -> list[tuple[Any, Balance]]:
-        """The order's lines of which something can come back."""
+        """The order's lines of which something can come back; all of them where something was typed, so that a form
+        sent twice is read as it was the first time."""
         found = balances(self.page.order.pk)
         rows = [(line, found.get(line.pk, Balance())) for line in self.page.order.lines.order_by("pk")]
-        return [(line, balance) for line, balance in rows if balance.returnable]
+        return [(line, balance) for line, balance in rows if balance.returnable or self.is_bound]
 
     def rows(self) -> list[tuple[Any, Balance, Any, Any]]:
-        return [(line, b, self[f"units_{line.pk}"], self[f"reason_{line.pk}"]) for line, b in self.candidates]
+        found = [(line, b, self[f"units_{line.pk}"], self[f"reason_{line.pk}"]) for line, b in self.candidates]
+        return [row for row in found if row[1].returnable or row[2].errors]
 
     def refusals(self) -> list[Reason]:
-        if self.candidates:
+        if any(balance.returnable for _line, balance in self.candidates):
             return []
         return [Reason("nothing_to_return", _("Nothing of this order can come back: it was not sent, or is back."))]
 

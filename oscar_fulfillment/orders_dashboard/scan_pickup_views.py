@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, StaleVersion, TransitionNotAllowed
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.models import OrderFulfillment, Shipment
-from oscar_fulfillment.selectors.order_page import OrderPage, ShipmentRow
+from oscar_fulfillment.selectors.order_page import OrderPage
+from oscar_fulfillment.selectors.order_page_rows import ShipmentRow
 from oscar_fulfillment.selectors.pickup import find_by_pickup_code, goods_at_the_counter, read_pickup_code
 from oscar_fulfillment.selectors.scan_desk import find_goods
 from oscar_fulfillment.services.actions import available_actions

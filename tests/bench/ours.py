@@ -12,6 +12,7 @@ from oscar_fulfillment.models import OrderFulfillment, PaymentMethod
 from oscar_fulfillment.services import door, payments
 
 from . import notifications, shared, tracking
+from .papers import slips, slips_by_weasyprint, slips_of_orders
 from .shared import page, pool, rss
 from .worker import Statements, memory
 
@@ -298,5 +299,8 @@ __all__ = [
     "queues",
     "reset",
     "rss",
+    "slips",
+    "slips_by_weasyprint",
+    "slips_of_orders",
     "transition",
 ]

@@ -259,6 +259,24 @@ def p8(benches: list[Any]) -> None:
     bench.say("P8", "  memory", f"+{found['grown'] // 1024} MB", "<= 150 MB")
 
 
+def p9(benches: list[Any]) -> None:
+    """WeasyPrint is not among our dependencies: it is measured beside ours where it is found (PYTHONPATH helps)."""
+    bench, count = benches[0], 200
+    peer = bench.ours("slips_by_weasyprint", count=1)["seconds"] is not None
+    measured = {"ours": lambda block: bench.ours("slips", count=count)["seconds"]}
+    if peer:
+        measured["peer"] = lambda block: bench.ours("slips_by_weasyprint", count=count // 10)["seconds"]
+    found = bench.interleave(**measured)
+    bench.say("P9", f"{count} packing slips, Cyrillic, bar code, QR", f"{1 / found['ours']:.0f} pages/s", ">= 80/s")
+    if peer:
+        bench.say("P9", f"  against WeasyPrint ({1 / found['peer']:.0f} pages/s)", f"{bench.ratio('peer', 'ours'):.1f} x",
+                  ">= 6")  # fmt: skip
+    else:
+        bench.say("P9", "  against WeasyPrint", "not installed", ">= 6")
+    read = bench.ours("slips_of_orders", count=count)
+    bench.say("P9", f"  reading the orders included ({read['statements']} statements)", f"{1 / read['seconds']:.0f}/s")
+
+
 def p10(benches: list[Any]) -> None:
     for bench in benches:
         pks = bench.ours("desk_prepare", count=50)["pks"]
@@ -291,4 +309,6 @@ def p13(benches: list[Any]) -> None:
     outbox.main()
 
 
-ROWS = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P10": p10, "P8": p8, "P13": p13}
+ROWS = {
+    "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10, "P13": p13,
+}  # fmt: skip

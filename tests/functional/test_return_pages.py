@@ -1,13 +1,14 @@
 """Returns in the dashboard: the list, the page of one with its steps, a new one; who may do what."""
 
 import re
+from decimal import Decimal
 
 import pytest
 from django.urls import reverse
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import CreditNote, OrderFulfillment, PaymentOperation, Return
-from oscar_fulfillment.services import operation_runs, return_slips
+from oscar_fulfillment.services import operation_runs, receipts, return_slips
 from oscar_fulfillment.test import factories
 from sandbox.sellers import SELLERS
 
@@ -148,9 +149,9 @@ def test_what_is_short_or_unpaid_says_so_before_anyone_clicks(client, boss):
     assert form_of(client, ret, "exchange")["refused"][0].code == "short"
     assert client.post(one(ret, "exchange"), data_of(form_of(client, ret, "exchange")["form"])).status_code == 409
     assert status(ret) == "received"
-    method = factories.manual_method("invoice", ships_before_payment=True)
-    unpaid = do.received(do.delivered(method=method, lines=[(factories.product("Mug"), 2)]), 1)
-    assert status(unpaid) == "received"
+    receipts.note_refund(order=order, actor=do.TEAM, amount=Decimal(30), reason="By phone")
+    assert [reason.code for reason in form_of(client, ret, "refund")["refused"]] == ["nothing_in"]
+    assert "All money of this order has gone back already" in text_of(client.get(one(ret)))
 
 
 def test_refused_and_cancelled_returns_show_why(client, boss):

@@ -101,6 +101,17 @@ def test_what_follows_later_the_note_and_the_reprint_are_named():
     assert "Follows later" not in plain
 
 
+def test_a_slip_that_goes_over_the_page_unforeseen_has_its_name_on_each():
+    pages = pdf.pages(render_slips([slip("EUR", notes="Please ring. " * 400)]))
+    assert len(pages) > 1
+    assert all(page.startswith("Packing slip of order 100007") for page in pages)
+
+
+def test_a_batch_is_small():
+    content = render_slips([slip("EUR", number) for number in range(1, 41)])
+    assert len(content) < 15_000 * 40  # with tags for reading aloud it would be thrice as much
+
+
 def test_bins_have_a_column_only_where_there_are_some():
     assert "Bin" in pdf.words(render_slips([slip("EUR")]))
     assert "Bin" not in pdf.words(render_slips([slip("EUR", lines=[slip_line(bin="")])]))
@@ -179,4 +190,5 @@ def test_each_document_can_be_replaced(tmp_path, template):
 
 def test_the_logo_is_left_out_where_the_file_is_not_there():
     # The tests' engine has no folder with the demo's logo: the name stands in its place.
-    assert pdf.words(render_slips([slip("EUR")])).startswith("Ponto & Vírgula SAS")
+    words = pdf.words(render_slips([slip("EUR")]))
+    assert words.startswith("Packing slip of order 100007 Ponto & Vírgula SAS Ponto & Vírgula SAS")
