@@ -35,6 +35,7 @@ _OUR_ENTRIES = [
     {"label": _("Scan desk"), "url_name": "dashboard:scan-desk", "access_fn": _may_open},
     {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
     {"label": _("Missing goods"), "url_name": "dashboard:order-missing", "access_fn": _may_open},
+    {"label": _("Import of tracking codes"), "url_name": "dashboard:order-imports", "access_fn": _may_open},
     {"label": _("Returns"), "url_name": "dashboard:order-returns", "access_fn": _may_open},
     {"label": _("Bank statements"), "url_name": "dashboard:order-statements", "access_fn": _may_open},
     {"label": _("Payouts"), "url_name": "dashboard:order-payouts", "access_fn": _may_open},

@@ -171,6 +171,8 @@ OSCAR_FULFILLMENT = {
         }
     },
     "SELLERS": SELLERS,
+    "DOCUMENT_BIN": "sandbox.shop.warehouse.bin_of",
+    "DOCUMENT_CUSTOMS": "sandbox.shop.warehouse.customs_of",
     "OPERATOR_EMAILS": ["operator@example.com"],
     "PICKUP_POINT": "sandbox.shop.stores.pickup_point",
     "SUPPLIER_EMAILS": {code: f"supplies.{code}@example.com" for code in ("br", "ch", "ru", "eu")},

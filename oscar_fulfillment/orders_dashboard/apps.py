@@ -45,6 +45,7 @@ class FulfillmentOrdersDashboardMixin:
 
     def configure_permissions(self) -> None:
         from .carrier_urls import carrier_permissions
+        from .import_urls import import_permissions
         from .list_urls import list_permissions
         from .money_urls import money_permissions
         from .page_urls import page_urls
@@ -62,7 +63,7 @@ class FulfillmentOrdersDashboardMixin:
             )
         # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
-        self.permissions_map |= money_permissions() | supply_permissions()
+        self.permissions_map |= money_permissions() | supply_permissions() | import_permissions()
         self.permissions_map |= return_permissions() | scan_permissions() | carrier_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
@@ -70,6 +71,7 @@ class FulfillmentOrdersDashboardMixin:
 
     def get_urls(self) -> list[Any]:
         from .carrier_urls import carrier_urls
+        from .import_urls import import_urls
         from .list_urls import list_urls
         from .money_urls import money_urls
         from .page_urls import page_urls
@@ -84,6 +86,7 @@ class FulfillmentOrdersDashboardMixin:
             *list_urls(),
             *money_urls(),
             *supply_urls(),
+            *import_urls(),
             *return_urls(),
             *scan_urls(),
             *carrier_urls(),

@@ -43,7 +43,7 @@ class SwitchesForm(_CarrierForm):
     )  # fmt: skip
     creates_orders = forms.BooleanField(
         label=_("Ordered by itself at release"), required=False,
-        help_text=_("The carrier gets its order when goods are released, and the customer the number when it comes."),
+        help_text=_("The carrier gets its order at the release, and the customer the number when it comes."),
     )  # fmt: skip
     dispatches_on_pickup = forms.BooleanField(
         label=_("Sent when the carrier has it"), required=False,

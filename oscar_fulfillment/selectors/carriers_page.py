@@ -68,8 +68,8 @@ def carrier_rows() -> list[CarrierRow]:
     setups = {setup.alias: setup for setup in CarrierSetup._default_manager.all()}
     own = [alias for alias, setup in setups.items() if setup.is_own and alias not in carriers.declared()]
     found = [_row(alias, setups.get(alias)) for alias in (*carriers.declared(), *own)]
-    parcels: dict[str, Any] = {
-        each["carrier"]: each
+    parcels: dict[str, dict[str, Any]] = {
+        each["carrier"]: dict(each)
         for each in Parcel._default_manager.order_by()
         .filter(status="dispatched")
         .values("carrier")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -24,6 +25,7 @@ from .given_up import ZERO, price_of
 from .order_money import OrderMoney, prefetches
 from .order_page_rows import LineRow, ReturnRow, ShipmentRow
 from .orders import orders_for_user
+from .prints import PRINTED, Print, prints_of
 
 #: History rows of the panel before "show all"; messages of the list.
 HISTORY_ROWS, MESSAGE_ROWS = 50, 30
@@ -69,13 +71,24 @@ def changes_since(fulfillment: OrderFulfillment, version: int, *, without: Colle
     return list(fulfillment.history.filter(sequence__gt=version).exclude(machine__in=without)[:10])
 
 
-def history_rows(fulfillment: OrderFulfillment, *, everything: bool = False) -> tuple[list[StatusChange], bool]:
-    """The newest rows, and whether there are more."""
-    rows = fulfillment.history.all()
+@dataclass(frozen=True)
+class History:
+    """The newest rows, whether there are more, and every printing, however long ago."""
+
+    rows: list[StatusChange]
+    has_more: bool
+    prints: list[Print]
+
+
+def read_history(fulfillment: OrderFulfillment, *, everything: bool = False) -> History:
+    """One statement, since rows are numbered without gaps."""
+    found = fulfillment.history.all()
     if everything:
-        return list(rows), False
-    found = list(rows[: HISTORY_ROWS + 1])
-    return found[:HISTORY_ROWS], len(found) > HISTORY_ROWS
+        rows = list(found)
+        return History(rows, False, prints_of(rows))
+    rows = list(found.filter(Q(sequence__gte=fulfillment.version - HISTORY_ROWS) | PRINTED))
+    newest = [row for row in rows if row.sequence >= fulfillment.version - HISTORY_ROWS]
+    return History(newest[:HISTORY_ROWS], len(newest) > HISTORY_ROWS, prints_of(rows))
 
 
 class OrderPage:
@@ -215,16 +228,20 @@ class OrderPage:
         return list(self.order.notes.select_related("user").order_by("-date_created"))
 
     @cached_property
-    def _history(self) -> tuple[list[StatusChange], bool]:
-        return history_rows(self.fulfillment, everything=self.all_history)
+    def _history(self) -> History:
+        return read_history(self.fulfillment, everything=self.all_history)
 
     @property
     def history(self) -> list[StatusChange]:
-        return self._history[0]
+        return self._history.rows
 
     @property
     def has_more_history(self) -> bool:
-        return self._history[1]
+        return self._history.has_more
+
+    @property
+    def prints(self) -> list[Print]:
+        return self._history.prints
 
     @cached_property
     def messages(self) -> list[Any]:

@@ -28,7 +28,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parcels, order_journey
 from oscar_fulfillment.selectors.paying import paying
-from oscar_fulfillment.selectors.payment_links import order_path, payment_path
+from oscar_fulfillment.selectors.payment_links import absolute_url, order_path, payment_path
 
 from . import cash, documents, ledger, messages, return_mails
 from .door import move
@@ -111,6 +111,9 @@ def _send(message: Any, order: Any) -> None:
     if is_ours and not to:
         logger.warning("%s: nobody is named in OPERATOR_EMAILS or MANAGERS", message)
         return
+    if message.kind == messages.PICKUP_READY and not pickups_of(order, message.payload):
+        logger.info("%s: too late, nothing waits any more", message)
+        return
     to = [address for address in to if is_address(address)]
     if not to:
         raise AdapterRejected("there is no valid address")
@@ -168,10 +171,6 @@ def _context(order: Any, site: Any) -> dict[str, Any]:
     if paying(order).can_pay and (path := payment_path(order)):
         context["pay_url"] = absolute_url(site, path)
     return context
-
-
-def absolute_url(site: Any, path: str) -> str:
-    return f"{django_settings.OSCAR_URL_SCHEMA}://{site.domain}{path}"
 
 
 def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
