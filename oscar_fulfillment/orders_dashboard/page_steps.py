@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.order_page import OrderPage
-from oscar_fulfillment.services.actions import ActionState, available_actions, way_of
+from oscar_fulfillment.services.actions import OF_SHIPMENTS, ActionState, available_actions, way_of
 from oscar_fulfillment.services.actions import no_permission as no_permission_reason
 
 
@@ -89,7 +89,8 @@ def page_steps(page: OrderPage, user: Any, *, only: str = "") -> PageSteps:
             action, step_url(page, action.name), _state(page, action, index < next_index), override
         )
     on_the_way = _past([found[name] for name in _way(page) if name in found])
-    aside = [step for step in found.values() if step not in on_the_way and step.name != "cancel"]
+    elsewhere = {"cancel", *OF_SHIPMENTS}
+    aside = [step for step in found.values() if step not in on_the_way and step.name not in elsewhere]
     others = [
         step
         for step in aside
