@@ -23,9 +23,7 @@ from oscar_fulfillment.services import carrier_orders, giving_up, shipment_edits
 from .page_forms import StepForm, form, mail_address, reason_field
 from .page_forms_goods import MOST, shipment_choices
 from .page_forms_parcels import pk_of, row_of
-
-#: What stands for "all that has not left" where a shipment is chosen.
-REST = "rest"
+from .page_steps import REST
 
 
 def _not_here() -> Reason:

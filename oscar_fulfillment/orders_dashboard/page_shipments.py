@@ -19,8 +19,8 @@ from oscar_fulfillment.selectors.order_page import OrderPage
 from oscar_fulfillment.selectors.order_page_rows import ShipmentRow
 
 from . import tracking_words
-from .page_forms_shipments import REST, carriers_that_take_orders
-from .page_steps import PageSteps
+from .page_forms_shipments import carriers_that_take_orders
+from .page_steps import REST, PageSteps
 
 CARRIAGE_TONES = {
     CarrierOrder.REQUESTED: "info",
@@ -51,7 +51,7 @@ class Box:
     change_url: str = ""
     #: Whether it is told apart from others of its shipment.
     is_one_of_several: bool = False
-    #: Whether its own status says more than its shipment's.
+    #: Whether its own status says more than its shipment's and its carrier.
     differs: bool = False
 
     @property
@@ -165,7 +165,8 @@ class ShipmentCards:
         return card
 
     def _box(self, row: ShipmentRow, parcel: Parcel) -> Box:
-        box = Box(parcel, is_one_of_several=len(row.parcels) > 1, differs=parcel.status != row.shipment.status)
+        differs = parcel.status not in (row.shipment.status, parcel.tracking_state)
+        box = Box(parcel, is_one_of_several=len(row.parcels) > 1, differs=differs)
         if parcel.status == DISPATCHED and self._may("change_tracking"):
             box.change_url = self._url("order-parcel-tracking", parcel=parcel.pk)
         return box

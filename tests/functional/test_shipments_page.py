@@ -16,7 +16,7 @@ from oscar_fulfillment.models import (
     TrackingEvent,
     UnmappedCode,
 )
-from oscar_fulfillment.services import carrier_orders, release, shipping, tracking
+from oscar_fulfillment.services import carrier_orders, giving_up, release, shipping, tracking
 from oscar_fulfillment.services.shipment_edits import split_shipment
 from oscar_fulfillment.test import factories
 from tests.integration.parcels import fake_carriers, told
@@ -522,6 +522,24 @@ def test_a_carrier_that_only_has_a_link_is_not_asked(client, boss):
     url = page_url(order, "order-tracking-ask", shipment=shipments(order)[0].pk)
     assert said(client, client.post(url)) == ["There is no parcel whose carrier can be asked."]
     assert client.get(url).status_code == 405
+
+
+def test_the_history_names_what_happened_to_shipments(client, boss, fake):
+    order, (first,) = ready(4)
+    split_shipment(order=order, shipment=shipments(order)[0].pk, quantities={first: 1}, actor=TEAM)
+    one, two = shipments(order)
+    boxes = [{"carrier": "fake", "tracking_code": "FK1"}, {"carrier": "second", "tracking_code": "FK2"}]
+    shipping.dispatch_order(order=order, actor=TEAM, shipment=one.pk, boxes=boxes)
+    giving_up.cancel_shipment(order=order, shipment=two.pk, keep=False, actor=TEAM, reason="Broken")
+    tell(order, told("lost", -1, text="Gone <i>for ever</i>"), code="FK1")
+    page = client.get(page_url(order))
+    history = text_of(page)[text_of(page).index('id="history"') :]
+    for words in (
+        "Shipment split", "1 × Thing 1", "#1, #2", "FK1, FK2", "Fake carrier", "Given up", "Broken",
+        "Word from the carrier", "Lost", "Gone &lt;i&gt;for ever&lt;/i&gt;",
+    ):  # fmt: skip
+        assert words in history, words
+    assert "Somebody has" not in history
 
 
 # Orders at carriers
