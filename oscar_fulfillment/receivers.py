@@ -5,7 +5,7 @@ from typing import Any
 
 from . import signals
 from .core import outbox
-from .services import mails, messages, operation_runs, oscar_events
+from .services import mails, messages, operation_runs, oscar_events, webhook_delivery, webhook_events
 from .webhooks.carriers import register_carriers
 from .webhooks.payments import register_gateways
 
@@ -15,6 +15,9 @@ oscar_events.connect()
 outbox.register_destination(messages.MAIL, mails.send_mail)
 outbox.on_dead(mails.mail_died)
 outbox.on_dead(operation_runs.message_died)
+outbox.on_dead(webhook_delivery.note_death)
+outbox.on_dead(webhook_events.tell_death)
+outbox.PUMP.families.append(webhook_delivery.lanes)
 register_gateways()
 register_carriers()
 

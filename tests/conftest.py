@@ -2,7 +2,7 @@
 
 import pytest
 
-from oscar_fulfillment.services import oscar_events
+from oscar_fulfillment.services import oscar_events, webhook_events
 from oscar_fulfillment.test import factories
 
 # Shipped tests: their assertions shall say what differs, as those of our own modules do.
@@ -20,6 +20,14 @@ def forgotten_event_types():
     """A test that runs its commit hooks and is rolled back leaves keys of event types behind that are gone."""
     yield
     oscar_events.forget()
+
+
+@pytest.fixture(autouse=True)
+def forgotten_webhooks():
+    """Who wants which event is kept in memory for seconds: longer than a test's webhooks live."""
+    webhook_events.subscribers.forget()
+    yield
+    webhook_events.subscribers.forget()
 
 
 @pytest.fixture

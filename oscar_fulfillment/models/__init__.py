@@ -14,6 +14,7 @@ from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
 from .terms import CreditNote, FollowUp, PaymentTerms
 from .views import BulkJob, BulkJobItem, SavedView
+from .webhook import WebhookAttempt, WebhookEndpoint
 
 __all__ = [
     "BankEntry",
@@ -50,4 +51,6 @@ __all__ = [
     "StatusChange",
     "TrackingEvent",
     "UnmappedCode",
+    "WebhookAttempt",
+    "WebhookEndpoint",
 ]
