@@ -38,7 +38,7 @@ UNREACHABLE, INSECURE, TOO_SLOW, BROKEN = "unreachable", "insecure", "too_slow",
 
 @dataclass(frozen=True)
 class Reply:
-    """What came of a POST. Without an answer ``status`` is None, ``error`` says why, ``detail`` in the system's words."""
+    """What came of a POST. ``status`` is None where nobody answered; ``error`` says why, ``detail`` in system words."""
 
     status: int | None = None
     excerpt: str = ""
@@ -82,7 +82,7 @@ class _Unreachable(Exception):
 def _failed(guard: _Guard, code: str, error: Exception) -> dict[str, Any]:
     if guard.is_over or isinstance(error, TimeoutError):
         return {"error": TOO_SLOW}
-    return {"error": code, "detail": _plain(f"{error}")[:200]}
+    return {"error": code, "detail": " ".join(_plain(f"{error}").split())[:200]}
 
 
 class _Guard:
@@ -176,6 +176,8 @@ def _post(
         with contextlib.suppress(BrokenPipeError):  # it may answer before it has read everything
             connection.request("POST", target.path, body, sent)
         answer = connection.getresponse()
+        if guard.is_over:  # a header that was cut looks like the last one
+            raise TimeoutError
         guard.hurry(BODY)
         return {
             "status": answer.status,

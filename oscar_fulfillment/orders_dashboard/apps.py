@@ -48,6 +48,7 @@ class FulfillmentOrdersDashboardMixin:
         from .money_urls import money_permissions
         from .page_urls import page_urls
         from .settings_urls import settings_permissions
+        from .webhook_urls import webhook_permissions
 
         super().configure_permissions()  # type: ignore[misc]
         # Staff who may see our statuses need no second permission of Oscar's to open the pages that show them.
@@ -62,16 +63,18 @@ class FulfillmentOrdersDashboardMixin:
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
+        self.permissions_map |= webhook_permissions()
 
     def get_urls(self) -> list[Any]:
         from .list_urls import list_urls
         from .money_urls import money_urls
         from .page_urls import page_urls
         from .settings_urls import settings_urls
+        from .webhook_urls import webhook_urls
 
         config: Any = self
         # Ours first: Oscar's "<number>/" takes any word for an order number.
-        ours = [*list_urls(), *money_urls(), *settings_urls(), *page_urls()]
+        ours = [*list_urls(), *money_urls(), *settings_urls(), *webhook_urls(), *page_urls()]
         return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]
 
 
