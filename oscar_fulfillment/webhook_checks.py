@@ -67,10 +67,10 @@ def _too_slow() -> Iterator[CheckMessage]:
     limit = getattr(django_settings, "Q_CLUSTER", {}).get("timeout")
     longest = option("timeout") + public_address.PATIENCE + public_http.BODY + fulfillment_settings.DRAIN_BUDGET
     if _number(limit, 1) and limit <= longest:
-        yield Error(
-            f"Q_CLUSTER['timeout'] ({limit}) ends workers that wait for a webhook's answer: {longest:g} seconds or more.",
+        yield Warning(
+            f"Q_CLUSTER['timeout'] ({limit}) ends workers that wait for a webhook: they may take {longest:g} s.",
             hint=f"A smaller {_KEY}['timeout'] or DRAIN_BUDGET, or a larger timeout.",
-            id="oscar_fulfillment.E062",
+            id="oscar_fulfillment.W062",
         )
 
 

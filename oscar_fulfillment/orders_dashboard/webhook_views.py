@@ -41,7 +41,7 @@ _MOST = 2**63
 @method_decorator(never_cache, name="dispatch")
 @method_decorator(transaction.non_atomic_requests, name="dispatch")
 class WebhookBase(View):
-    """Common to all: the permission, the webhook, who acts. A test calls the other side: no transaction waits for it."""
+    """Common to all: the permission, the webhook, who acts. No transaction waits for the answer to a test."""
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         demand(request.user, "manage_webhooks")

@@ -4,7 +4,7 @@ import socket
 import ssl
 import threading
 import time
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -48,10 +48,8 @@ def server(answer):
     def one(connection):
         with connection:
             arrived.append(read_request(connection))
-            try:
+            with suppress(OSError):
                 answer(connection)
-            except OSError:
-                pass
 
     threading.Thread(target=serve, daemon=True).start()
     try:
