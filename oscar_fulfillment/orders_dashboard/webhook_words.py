@@ -95,7 +95,7 @@ def what(endpoint: WebhookEndpoint) -> str:
     """Which events it is told, in words."""
     if endpoint.all_events:
         return _("All events, also those to come")
-    return ", ".join(str(webhook_events.label(name)) for name in endpoint.events)
+    return " · ".join(str(webhook_events.label(name)) for name in endpoint.events)
 
 
 def is_over(message: OutboundMessage) -> bool:
