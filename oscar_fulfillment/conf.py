@@ -58,6 +58,22 @@ DEFAULTS: dict[str, Any] = {
     "OPERATION_GIVE_UP": 20,
     # The largest notification that is taken, in bytes.
     "WEBHOOK_MAX_BYTES": 1_000_000,
+    # Webhooks that tell other systems (see docs/webhooks.md). What a shop leaves out of the dict stays as it is here.
+    # "allow_hosts": names of hosts ("erp.example", "10.0.0.5:8080") to which the rules for addresses do not apply:
+    # without them only public addresses, https (or "allow_http") and the "ports" are called. "timeout": seconds for a
+    # whole try. "schedule": seconds between the tries of a message. "disable_after": so many given up in a row, and the
+    # webhook is switched off. "key_hours": for how long the old key signs beside a new one. "keep_days": after which
+    # what was sent is deleted.
+    "WEBHOOKS_OUT": {
+        "allow_hosts": [],
+        "allow_http": False,
+        "ports": [443],
+        "timeout": 15,
+        "schedule": [5, 300, 1800, 7200, 18000, 36000, 50400, 72000, 86400],
+        "disable_after": 3,
+        "key_hours": 24,
+        "keep_days": 30,
+    },
     # Days between two reminders of an overdue invoice, and how many there are before a person is asked to call.
     "DUNNING_DAYS": 7,
     "DUNNING_REMINDERS": 2,

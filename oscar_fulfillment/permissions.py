@@ -60,6 +60,7 @@ PERMISSIONS = {
     "export": "export_orders",
     "share_view": "share_view",
     "manage_messages": "manage_messages",
+    "manage_webhooks": "manage_webhooks",
 }
 
 

@@ -6,7 +6,18 @@ from typing import Any
 from . import signals
 from .carriers import carriers
 from .core import outbox
-from .services import carrier_setup, mails, messages, operation_runs, oscar_events, parcel_states, returns, supply_mails
+from .services import (
+    carrier_setup,
+    mails,
+    messages,
+    operation_runs,
+    oscar_events,
+    parcel_states,
+    returns,
+    supply_mails,
+    webhook_delivery,
+    webhook_events,
+)
 from .webhooks.carriers import register_carriers
 from .webhooks.payments import register_gateways
 
@@ -18,6 +29,9 @@ mails.SENDERS[messages.SUPPLIER_ORDER] = supply_mails.send_supplier_order
 outbox.on_dead(mails.mail_died)
 outbox.on_dead(operation_runs.message_died)
 parcel_states.on_returned.append(returns.open_undelivered)
+outbox.on_dead(webhook_delivery.note_death)
+outbox.on_dead(webhook_events.tell_death)
+outbox.PUMP.families.append(webhook_delivery.lanes)
 register_gateways()
 carriers.source = carrier_setup.source
 register_carriers()

@@ -22,6 +22,7 @@ SCHEDULES: list[Every] = [
     Every("holds", "oscar_fulfillment.tasks.expire_holds", minutes=1),
     Every("payments", "oscar_fulfillment.tasks.watch_payments", minutes=1),
     Every("parcels", "oscar_fulfillment.tasks.watch_parcels", minutes=1),
+    Every("webhooks", "oscar_fulfillment.tasks.tidy_webhooks", minutes=60),
 ]
 
 
@@ -124,3 +125,10 @@ def watch_parcels() -> dict[str, int]:
     numbers = carrier_orders.watch_orders(budget=settings.DRAIN_BUDGET / 4)
     asked = tracking_polls.poll_due(budget=ends - time.monotonic())
     return {"numbers": numbers, **asked}
+
+
+def tidy_webhooks() -> int:
+    """Delete the old log of webhooks."""
+    from .services import webhooks
+
+    return webhooks.tidy()

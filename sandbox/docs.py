@@ -8,6 +8,8 @@ import os
 import pprint
 from pathlib import Path
 
+from . import webhook_docs
+
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "oscar_fulfillment"
 
@@ -52,16 +54,7 @@ def signals() -> str:
     """Each signal with the docstring under it."""
     tree = ast.parse((PACKAGE / "signals.py").read_text())
     parts = [f"# Signals\n\nMade from `oscar_fulfillment/signals.py`; do not edit.\n\n{ast.get_docstring(tree)}\n"]
-    for node, following in zip(tree.body, tree.body[1:], strict=False):
-        if (
-            isinstance(node, ast.Assign)
-            and isinstance(following, ast.Expr)
-            and isinstance(following.value, ast.Constant)
-        ):
-            target = node.targets[0]
-            assert isinstance(target, ast.Name)
-            text = " ".join(str(following.value.value).split())
-            parts.append(f"\n## `{target.id}`\n\n{text}\n")
+    parts += [f"\n## `{name}`\n\n{text}\n" for name, text in signal_texts().items()]
     parts.append(
         """
 ## Example
@@ -87,7 +80,28 @@ def not_on_sundays(sender, step, order, actions, **kwargs):
     return "".join(parts)
 
 
-PAGES = {"states.md": states, "settings.md": settings, "signals.md": signals}
+def signal_texts() -> dict[str, str]:
+    """The text under each signal, by its name."""
+    tree = ast.parse((PACKAGE / "signals.py").read_text())
+    found = {}
+    for node, following in zip(tree.body, tree.body[1:], strict=False):
+        if (
+            isinstance(node, ast.Assign)
+            and isinstance(following, ast.Expr)
+            and isinstance(following.value, ast.Constant)
+        ):
+            target = node.targets[0]
+            assert isinstance(target, ast.Name)
+            found[target.id] = " ".join(str(following.value.value).split())
+    return found
+
+
+def webhooks() -> str:
+    """The events of webhooks, what is said, and how it is verified."""
+    return webhook_docs.page(signal_texts())
+
+
+PAGES = {"states.md": states, "settings.md": settings, "signals.md": signals, "webhooks.md": webhooks}
 
 if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "sandbox.settings")

@@ -6,6 +6,7 @@ queue of the background worker (default: the database).
 
 import os
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from django.utils.translation import gettext_lazy as _
 from oscar.defaults import *  # noqa: F403
@@ -184,6 +185,8 @@ OSCAR_FULFILLMENT = {
 SIMULATORS_URL = os.environ.get("SIMULATORS_URL", "http://127.0.0.1:8001")
 OSCAR_FULFILLMENT["GATEWAYS"] = gateways(SIMULATORS_URL)
 OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL) | counters()
+# Webhooks go to public addresses by https alone; the simulated receiver is neither.
+OSCAR_FULFILLMENT["WEBHOOKS_OUT"] = {"allow_hosts": [urlsplit(SIMULATORS_URL).netloc]}
 
 Q_CLUSTER = {
     "name": "sandbox",

@@ -5,7 +5,7 @@ import time
 import pytest
 
 from oscar_fulfillment.carriers import carriers
-from oscar_fulfillment.services import oscar_events
+from oscar_fulfillment.services import oscar_events, webhook_events
 from oscar_fulfillment.test import factories
 
 # Shipped tests: their assertions shall say what differs, as those of our own modules do.
@@ -30,6 +30,14 @@ def carriers_at_rest():
     """What the dashboard says of carriers is read anew every few seconds: in a test only after a change of it."""
     carriers._rows, carriers._read_at = {}, time.monotonic() + 86_400
     carriers._built = {}
+
+
+@pytest.fixture(autouse=True)
+def forgotten_webhooks():
+    """Who wants which event is kept in memory for seconds: longer than a test's webhooks live."""
+    webhook_events.subscribers.forget()
+    yield
+    webhook_events.subscribers.forget()
 
 
 @pytest.fixture

@@ -48,10 +48,11 @@ def probe_found_nothing(state: Any) -> None:
     _rows(name=state.name, paused_until=state.paused_until).update(paused_until=timezone.now())
 
 
-def trip(name: str, state: Any | None, error: str, backoff: Sequence[float]) -> None:
-    """Let the lane rest, longer with every probe that failed."""
+def trip(name: str, state: Any | None, error: str, backoff: Sequence[float], at_least: float = 0) -> None:
+    """Let the lane rest, longer with every probe that failed, and for as long as the other side asks (``at_least``)."""
     trips = (state.trips if state else 0) + 1
     pause = min(backoff[min(trips, len(backoff)) - 1] if backoff else 60, settings.CIRCUIT_MAX_PAUSE)
+    pause = max(pause, at_least)
     logger.warning("%s is down, resting %d s: %s", name, pause, error)
     _rows().update_or_create(
         name=name,

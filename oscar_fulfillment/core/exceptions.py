@@ -55,7 +55,14 @@ class AdapterError(FulfillmentError):
 
 
 class AdapterUnavailable(AdapterError):
-    """The vendor could not be reached or asked to come back later: try again."""
+    """The vendor could not be reached or asked to come back later: try again.
+
+    ``retry_after``: it asks to be left alone for so many seconds.
+    """
+
+    def __init__(self, message: str = "", *, retry_after: float = 0):
+        self.retry_after = retry_after
+        super().__init__(message)
 
 
 class AdapterUnanswered(AdapterUnavailable):

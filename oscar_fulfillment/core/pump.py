@@ -41,20 +41,28 @@ MAX_ERROR = 2000
 
 @dataclass(frozen=True)
 class Lane:
+    """A destination or source. ``backoff``: seconds between its tries, where they are not the pump's."""
+
     name: str
     handler: Handler
     at_most_once: bool = False
+    backoff: tuple[float, ...] | None = None
 
 
 @dataclass
 class Pump:
-    """One table of messages and the handlers of its lanes. ``setting`` is OUTBOX or INBOX."""
+    """One table of messages and the handlers of its lanes. ``setting`` is OUTBOX or INBOX.
+
+    ``lanes`` are registered when the app starts. A function of ``families`` returns those that come and go while it
+    runs; it is asked at every turn.
+    """
 
     model_name: str
     words: Words
     setting: str
     lanes: dict[str, Lane] = field(default_factory=dict)
     on_dead: list[Handler] = field(default_factory=list)
+    families: list[Callable[[], Iterable[Lane]]] = field(default_factory=list)
 
     @property
     def model(self) -> type[Model]:
@@ -68,6 +76,10 @@ class Pump:
     def lease(self) -> float:
         return getattr(settings, f"{self.setting}_LEASE")
 
+    def known(self) -> dict[str, Lane]:
+        """Every lane by name, as it is now."""
+        return {lane.name: lane for family in self.families for lane in family()} | self.lanes
+
     def health_name(self, lane: str) -> str:
         return f"{self.setting.lower()}:{lane}"
 
@@ -75,7 +87,7 @@ class Pump:
         """Whether a registered lane that is not resting has a message due now."""
         now = timezone.now()
         resting = {name for name, rest in circuit.states().items() if rest.paused_until > now}
-        awake = [lane for lane in self.lanes if self.health_name(lane) not in resting]
+        awake = [lane for lane in self.known() if self.health_name(lane) not in resting]
         return bool(leases.lanes_with_work(self.model, self.words, awake))
 
     def lag(self) -> float:
@@ -90,7 +102,7 @@ class Pump:
         words = self.words
         open_ = self.model._base_manager.filter(status__in=[words.waiting, words.busy])
         return list(
-            open_.exclude(**{f"{words.lane}__in": list(self.lanes)})
+            open_.exclude(**{f"{words.lane}__in": list(self.known())})
             .order_by()
             .values_list(words.lane, flat=True)
             .distinct()[:20]
@@ -112,11 +124,12 @@ class Pump:
         """
         deadline = time.monotonic() + (settings.DRAIN_BUDGET if budget is None else budget)
         total: Counter[str] = Counter()
-        names = leases.lanes_with_work(self.model, self.words, [only] if only is not None else list(self.lanes))
+        lanes = self.known()
+        names = leases.lanes_with_work(self.model, self.words, [only] if only is not None else list(lanes))
         # Two workers that begin with the same lane would both be stuck in it when it is slow.
         random.shuffle(names)
         states = circuit.states() if names else {}
-        queue = [self.lanes[name] for name in names]
+        queue = [lanes[name] for name in names]
         while queue and total.total() < limit and time.monotonic() < deadline:
             for lane in list(queue):
                 room = limit - total.total()
@@ -136,6 +149,7 @@ class Turn:
     def __init__(self, pump: Pump, lane: Lane, room: int, deadline: float, rest: Any):
         self.pump, self.lane, self.words, self.rest = pump, lane, pump.words, rest
         self.room = room
+        self.backoff: Sequence[float] = pump.backoff if lane.backoff is None else lane.backoff
         self.ends = min(deadline, time.monotonic() + settings.DRAIN_TURN)
         self.finished = False
         self.failures = 0
@@ -196,7 +210,7 @@ class Turn:
 
     def _one(self, row: Any) -> Outcome:
         words = self.words
-        if row.attempts > len(self.pump.backoff) + 1:
+        if row.attempts > len(self.backoff) + 1:
             # It was claimed more often than it was settled: it takes its worker down with it.
             return Outcome(row.pk, words.dead, "its worker died at every try")
         began = time.monotonic()
@@ -208,10 +222,12 @@ class Turn:
         except AdapterUnavailable as error:
             self.failures += 1
             slow = time.monotonic() - began >= settings.DRAIN_TURN
-            if slow or self.rest is not None or self.failures >= settings.CIRCUIT_FAILURES:
-                circuit.trip(self.pump.health_name(self.lane.name), self.rest, describe(error), self.pump.backoff)
+            wants_rest = slow or error.retry_after > 0
+            if wants_rest or self.rest is not None or self.failures >= settings.CIRCUIT_FAILURES:
+                name = self.pump.health_name(self.lane.name)
+                circuit.trip(name, self.rest, describe(error), self.backoff, error.retry_after)
                 self.finished = True
-            return self._again(row, describe(error))
+            return self._again(row, describe(error), error.retry_after)
         except Exception as error:
             logger.exception("%s to %s failed", row, self.lane.name)
             self._answered()  # a bug of ours says nothing against the other side
@@ -227,12 +243,13 @@ class Turn:
             circuit.close(self.rest)
             self.rest = None
 
-    def _again(self, row: Any, error: str) -> Outcome:
-        backoff = self.pump.backoff
-        if row.attempts > len(backoff):
+    def _again(self, row: Any, error: str, at_least: float = 0) -> Outcome:
+        if row.attempts > len(self.backoff):
             return Outcome(row.pk, self.words.dead, error)
         # Jitter: a thousand messages that failed together must not come back together.
-        delay = backoff[row.attempts - 1] * random.uniform(0.8, 1.2)  # noqa: S311
+        delay = self.backoff[row.attempts - 1] * random.uniform(0.8, 1.2)  # noqa: S311
+        if at_least > 0:
+            delay = max(delay, at_least * random.uniform(1, 1.2))  # noqa: S311
         return Outcome(row.pk, self.words.waiting, error, delay)
 
     def _note(self, token: str, outcomes: Iterable[Outcome]) -> None:

@@ -17,6 +17,7 @@ from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .terms import CreditNote, FollowUp, PaymentTerms
 from .tracking_import import TrackingImport, TrackingImportRow
 from .views import BulkJob, BulkJobItem, SavedView
+from .webhook import WebhookAttempt, WebhookEndpoint
 
 __all__ = [
     "BankEntry",
@@ -60,4 +61,6 @@ __all__ = [
     "TrackingImport",
     "TrackingImportRow",
     "UnmappedCode",
+    "WebhookAttempt",
+    "WebhookEndpoint",
 ]

@@ -87,6 +87,7 @@ class OrderFulfillment(Tracked):
             ("export_orders", _("Can export orders")),
             ("share_view", _("Can share saved views")),
             ("manage_messages", _("Can send messages again")),
+            ("manage_webhooks", _("Can change webhooks")),
         ]
         # Newest first in every queue and behind every filter: each index ends in the keyset (placed_at, order). Lists
         # of statuses are read as one walk per status and merged, see ``selectors.scans``.

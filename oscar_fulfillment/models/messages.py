@@ -56,6 +56,12 @@ class OutboundMessage(models.Model):
                 name="ff_outbound_due",
             ),
             models.Index(fields=["-created_at"], condition=Q(status__in=["dead", "unknown"]), name="ff_outbound_dead"),
+            # The log of a webhook, newest first.
+            models.Index(
+                fields=["destination", "-id"],
+                condition=Q(destination__startswith="webhook:"),
+                name="ff_outbound_webhook",
+            ),
         ]
 
     def __str__(self) -> str:

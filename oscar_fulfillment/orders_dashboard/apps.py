@@ -53,6 +53,7 @@ class FulfillmentOrdersDashboardMixin:
         from .scan_urls import scan_permissions
         from .settings_urls import settings_permissions
         from .supply_urls import supply_permissions
+        from .webhook_urls import webhook_permissions
 
         super().configure_permissions()  # type: ignore[misc]
         # Staff who may see our statuses need no second permission of Oscar's to open the pages that show them.
@@ -68,6 +69,7 @@ class FulfillmentOrdersDashboardMixin:
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
+        self.permissions_map |= webhook_permissions()
 
     def get_urls(self) -> list[Any]:
         from .carrier_urls import carrier_urls
@@ -79,6 +81,7 @@ class FulfillmentOrdersDashboardMixin:
         from .scan_urls import scan_urls
         from .settings_urls import settings_urls
         from .supply_urls import supply_urls
+        from .webhook_urls import webhook_urls
 
         config: Any = self
         # Ours first: Oscar's "<number>/" takes any word for an order number.
@@ -91,6 +94,7 @@ class FulfillmentOrdersDashboardMixin:
             *scan_urls(),
             *carrier_urls(),
             *settings_urls(),
+            *webhook_urls(),
             *page_urls(),
         ]
         return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]

@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from oscar_fulfillment.models import FollowUp, PaymentOperation
+from oscar_fulfillment.models import FollowUp, PaymentOperation, WebhookEndpoint
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.services import followups
 
@@ -71,6 +71,8 @@ _WHY: dict[str, Any] = {
 }
 _MISMATCH = gettext_lazy("%(provider)s says %(amount)s where %(expected)s was asked: %(what)s does not match.")
 _STUCK = gettext_lazy("The money of %(provider)s is booked, but the order could not follow: %(why)s")
+_WEBHOOK_GONE = gettext_lazy("%(address)s says that it is gone for good. Nothing is sent there any more.")
+_WEBHOOK_GAVE_UP = gettext_lazy("%(address)s took nothing, try after try. Nothing is sent there any more.")
 _SHORT_HOLD = gettext_lazy("%(provider)s holds %(received)s of %(expected)s: %(difference)s is missing.")
 _NOT_CANCELLED = gettext_lazy("Its time to be paid is over, and the order stays: %(why)s")
 _ODD_STATE = gettext_lazy("%(provider)s says “%(state)s”, and we do not know what that means.")
@@ -86,6 +88,9 @@ def why(followup: FollowUp) -> str:
         sentence = _SHORT_HOLD
     elif followup.kind == followups.PAYMENT_LOST and not facts.data.get("provider"):
         sentence = _NOT_CANCELLED
+    elif followup.kind == followups.WEBHOOK_OFF:
+        gone = str(facts.data.get("what")) == WebhookEndpoint.GONE
+        sentence = _WEBHOOK_GONE if gone else _WEBHOOK_GAVE_UP
     return str(sentence) % facts if sentence else ""  # type: ignore[operator]
 
 
@@ -129,6 +134,8 @@ class Way:
 
 def ways(followup: FollowUp, user: Any) -> list[Way]:
     """The ways out of a follow-up that this person may take, the best one first. No query."""
+    if followup.kind == followups.WEBHOOK_OFF and followup.closed_at is None:
+        return _webhook_ways(followup, user)
     if followup.fulfillment is None or followup.closed_at is not None:
         return []
     number = followup.fulfillment.number
@@ -138,6 +145,13 @@ def ways(followup: FollowUp, user: Any) -> list[Way]:
             url = _url(number, action)
             found.append(Way(str(label), url, is_main=not found, is_post=action == "check_payment"))
     return found
+
+
+def _webhook_ways(followup: FollowUp, user: Any) -> list[Way]:
+    pk = str(followup.data.get("webhook", "")) if isinstance(followup.data, Mapping) else ""
+    if not pk.isdecimal() or not user_may(user, "manage_webhooks"):
+        return []
+    return [Way(_("Open the webhook"), reverse("dashboard:webhook", kwargs={"pk": int(pk)}), is_main=True)]
 
 
 _REFUND, _CREDIT = gettext_lazy("Refund"), gettext_lazy("Keep as a credit note")

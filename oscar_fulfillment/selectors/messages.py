@@ -17,6 +17,7 @@ from django.utils import timezone
 from oscar_fulfillment.core import circuit, inbox, outbox
 from oscar_fulfillment.core.pump import Pump
 from oscar_fulfillment.models import ProviderPayment
+from oscar_fulfillment.models.webhook import LANE
 
 from .payment_methods import gateway_or_none
 
@@ -50,8 +51,8 @@ def pump(way: str) -> Pump:
 
 
 def waiting(way: str, lane: str = "") -> QuerySet[Any]:
-    """What waits for a person, newest first; of one source or destination, if named."""
-    found = inbox.failed() if way == IN else outbox.dead().select_related("order")
+    """What waits for a person, newest first; of one source or destination, if named. Webhooks have their own page."""
+    found = inbox.failed() if way == IN else outbox.dead().exclude(destination__startswith=LANE).select_related("order")
     return found.filter(**{pump(way).words.lane: lane}) if lane else found
 
 
@@ -67,7 +68,7 @@ def resting() -> list[Resting]:
     found = []
     for state in circuit.states().values():
         box, _colon, lane = state.name.partition(":")
-        if box in ways:
+        if box in ways and not lane.startswith(LANE):
             over = state.paused_until <= timezone.now()
             found.append(Resting(ways[box], lane, state.since, state.paused_until, state.error, over))
     return sorted(found, key=lambda rest: (rest.way, rest.lane))

@@ -20,6 +20,7 @@ from oscar_fulfillment.models import (
     StatusChange,
 )
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
+from oscar_fulfillment.models.webhook import LANE
 
 from .given_up import ZERO, price_of
 from .order_money import OrderMoney, prefetches
@@ -245,8 +246,9 @@ class OrderPage:
 
     @cached_property
     def messages(self) -> list[Any]:
-        # What providers are asked to do is shown with the payment.
+        # What providers are asked to do is shown with the payment, what webhooks are told on their own page.
         rows = self.order.outbound_messages.exclude(destination__startswith="payments:")
+        rows = rows.exclude(destination__startswith=LANE)
         rows = rows.defer("payload").order_by("-created_at", "-pk")
         return list(rows[:MESSAGE_ROWS])
 

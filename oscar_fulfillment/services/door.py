@@ -18,6 +18,8 @@ from oscar_fulfillment.core.rows import Change, Row
 from oscar_fulfillment.core.transitions import Aggregate, Effect, Move, Step, apply, apply_many
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
+from . import webhook_events
+
 logger = logging.getLogger("oscar_fulfillment")
 
 #: Machines of rows that record something beside the statuses.
@@ -27,6 +29,12 @@ POLICY = frozenset({"awaits_payout", "completes_unpaid"})
 
 
 def _follow(steps: Sequence[Step]) -> None:
+    """What every step is followed by: Oscar's status, and the webhooks that tell of it."""
+    _project_statuses(steps)
+    webhook_events.add_messages(steps)
+
+
+def _project_statuses(steps: Sequence[Step]) -> None:
     """Oscar's ``Order.status`` follows ours, with its history row and its signal, for the other plugins."""
     Order = get_model("order", "Order")
     OrderStatusChange = get_model("order", "OrderStatusChange")
@@ -136,6 +144,7 @@ def move(
     ``held``: the caller holds the lock of the fulfillment row in this transaction, and ``order.fulfillment`` is that
     row as it is now: it is not read again.
     """
+    webhook_events.subscribers.prime()
     lock = options.pop("lock", False) or any(_locks(m) for m in moves)
     if held:
         lock, seen = False, order.fulfillment
@@ -160,6 +169,7 @@ def move_many(
     order_ids: Iterable[int], *moves: Move, actor: Actor, effect: Effect | None = None, **options: Any
 ) -> list[Step]:
     """Move a batch of orders; every step tells its own outcome. See :func:`core.transitions.apply_many`."""
+    webhook_events.subscribers.prime()
     return apply_many(ORDERS, order_ids, *moves, actor=actor, effect=effect, **options)
 
 

@@ -25,6 +25,7 @@ CALL, LATE_MONEY, OVERPAID, UNDERPAID = "call", "late_money", "overpaid", "under
 HOLD_ENDS, RESERVATION_ENDS, MISMATCH = "hold_ends", "reservation_ends", "mismatch"
 UNKNOWN_PAYMENT, OPERATION_FAILED, CHARGE_BACK = "unknown_payment", "operation_failed", "charge_back"
 OVERDUE, PAYMENT_LOST = "overdue", "payment_lost"
+WEBHOOK_OFF = "webhook_off"
 #: What nobody need do any more once the money is in, or the order is off.
 ABOUT_PAYING = (CALL, RESERVATION_ENDS, HOLD_ENDS, UNDERPAID, OVERDUE, PAYMENT_LOST)
 
@@ -41,6 +42,7 @@ KINDS: dict[str, Any] = {
     CHARGE_BACK: gettext_lazy("The buyer's bank took the money back"),
     OVERDUE: gettext_lazy("The invoice is overdue"),
     PAYMENT_LOST: gettext_lazy("The payment failed, and the order cannot be cancelled by itself"),
+    WEBHOOK_OFF: gettext_lazy("A webhook was switched off"),
 }
 
 #: What can come of a follow-up, for the choice when it is closed by hand.
@@ -165,6 +167,12 @@ def close_for_orders(order_ids: Iterable[int], kinds: Sequence[str], outcome: st
 def close_by_keys(keys: Sequence[str], outcome: str, label: str) -> int:
     """The same for follow-ups by their keys."""
     rows = FollowUp._default_manager.filter(key__in=keys, closed_at=None)
+    return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
+
+
+def close_by_prefix(prefix: str, outcome: str, label: str) -> int:
+    """The same for all whose key begins so."""
+    rows = FollowUp._default_manager.filter(key__startswith=prefix, closed_at=None)
     return rows.update(closed_at=timezone.now(), closed_by_label=label, outcome=outcome)
 
 

@@ -21,7 +21,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import OrderFulfillment, PaymentTerms
 from oscar_fulfillment.selectors import given_up
 
-from . import followups, ledger, messages, oscar_events
+from . import followups, ledger, messages, oscar_events, webhook_events
 from .door import move
 from .late_money import after_refund
 from .payment_status import APPROVE, CAPTURE, REFUND, next_move
@@ -195,6 +195,7 @@ def tell_late(news: News, data: dict[str, Any], actor: Actor) -> None:
     def effect(steps: Sequence[Step]) -> None:
         for step in steps:
             step.fields["problem"] = "late_money"
+            webhook_events.note(step, webhook_events.LATE, amount=news.more.debited)
 
     told = {"amount": str(news.more.debited), "currency": news.order.currency, "late": True}
     move(news.order, RECEIVE, actor=actor, data=told, effect=effect, held=True)

@@ -30,7 +30,7 @@ from oscar_fulfillment.core.rows import Change, insert_unknown, update_each
 from oscar_fulfillment.models import Parcel, TrackingEvent, UnmappedCode
 from oscar_fulfillment.selectors.tracking import Summary, sum_up
 
-from . import parcel_states
+from . import parcel_states, webhook_events
 
 logger = logging.getLogger("oscar_fulfillment.tracking")
 
@@ -130,6 +130,7 @@ def _sum_up(parcels: Sequence[Parcel], now: datetime) -> list[int]:
             changed.append(parcel)
     if changed:
         update_each([Change(parcel, {name: getattr(parcel, name) for name in SUMMARY}) for parcel in changed])
+        webhook_events.tell_tracked(changed)
         for parcel in changed:
             after_commit(_announce, parcel)
     return [parcel.pk for parcel in changed]

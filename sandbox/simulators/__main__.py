@@ -24,6 +24,7 @@ SIMULATORS = {
     "cdek": "sandbox.simulators.cdek:Cdek",
     "tipsa": "sandbox.simulators.tipsa:Tipsa",
     "gls_es": "sandbox.simulators.gls_es:GlsSpain",
+    "receiver": "sandbox.simulators.receiver:Receiver",
 }
 
 

@@ -25,7 +25,16 @@ from oscar_fulfillment.models import (  # noqa: E402
     PaymentOperation,
     ProviderPayment,
 )
-from oscar_fulfillment.services import audit, carrier_orders, ledger, operations, release  # noqa: E402
+from oscar_fulfillment.services import (  # noqa: E402
+    audit,
+    carrier_orders,
+    ledger,
+    operations,
+    payments,
+    release,
+    webhook_keys,
+    webhooks,
+)
 from oscar_fulfillment.services.provider_payments import begin_payment, refresh_payment  # noqa: E402
 from oscar_fulfillment.test import factories  # noqa: E402
 
@@ -113,7 +122,26 @@ def carriage() -> dict[str, Any]:
     }  # fmt: skip
 
 
-WORK = {work.__name__: work for work in (begin, settle, ask, receive, waiting, books, release_with_carriage, carriage)}
+def listen(url: str) -> str:
+    """A webhook that is told of approved payments; its key."""
+    values = {"url": url, "all_events": False, "events": ["payment.approved"]}
+    return webhook_keys.secret(webhooks.save_webhook(actor=TEAM, values=values).keys[0])
+
+
+def approve(numbers: list[str]) -> None:
+    """Orders of these numbers, paid one after the other."""
+    for number in numbers:
+        payments.approve_payment(order=factories.placed_order(number=number), actor=TEAM)
+
+
+def webhook_log() -> dict[str, list[Any]]:
+    """What became of each message, by its id: state, tries in the log, the order's number."""
+    rows = OutboundMessage.objects.filter(destination__startswith="webhook:").select_related("order")
+    return {row.key: [row.status, row.webhook_attempts.count(), row.order.number if row.order else ""] for row in rows}
+
+
+_WORK = (begin, settle, ask, receive, waiting, books, release_with_carriage, carriage, listen, approve, webhook_log)
+WORK = {work.__name__: work for work in _WORK}
 
 if __name__ == "__main__":
     for line in sys.stdin:

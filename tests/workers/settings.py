@@ -56,6 +56,8 @@ if os.environ.get("WORKERS_PROVIDER"):  # simulators, see tests/integration/test
     OSCAR_FULFILLMENT["GATEWAYS"] = {"yookassa": gateways(os.environ["WORKERS_PROVIDER"])["yookassa"]}
     OSCAR_FULFILLMENT["CARRIERS"] = {"cdek": carriers(os.environ["WORKERS_PROVIDER"])["cdek"]}
     OSCAR_FULFILLMENT["INBOX_BACKOFF"] = OSCAR_FULFILLMENT["OUTBOX_BACKOFF"]
+if os.environ.get("WORKERS_RECEIVER"):  # see tests/integration/test_webhook_kills.py
+    OSCAR_FULFILLMENT["WEBHOOKS_OUT"] = {"allow_hosts": ["127.0.0.1"], "timeout": 1, "schedule": [1, 2, 4, 8, 8, 8]}
 Q_CLUSTER = {**Q_CLUSTER, "name": "kills", "poll": 0.1, "timeout": 5, "retry": 20, "log_level": "WARNING"}
 LOGGING = {
     "version": 1,
