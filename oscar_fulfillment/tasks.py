@@ -71,10 +71,12 @@ def sweep() -> None:
             queue.wake(name)
         for lane in pump.orphans():
             logger.error("messages wait in %r, but nobody handles it", lane)
-    from .services import bulk, import_drafts
+    from .services import bulk, import_drafts, nfe_imports, nfe_work
 
     bulk.resume_stale()
     import_drafts.drop_old_drafts()
+    nfe_imports.forget_refused()
+    nfe_work.resume()
 
 
 def run_bulk_job(job_id: int) -> None:
@@ -82,6 +84,14 @@ def run_bulk_job(job_id: int) -> None:
     from .services import bulk
 
     bulk.run_job(job_id, budget=settings.DRAIN_BUDGET)
+
+
+def work_notes() -> int:
+    """Check and apply fiscal notes until none waits or the budget is used up."""
+    from .services import nfe_work
+
+    queue.taken(nfe_work.TASK)
+    return nfe_work.work(budget=settings.DRAIN_BUDGET)
 
 
 def heartbeat() -> None:

@@ -32,6 +32,8 @@ _LABELS = {
     "after": gettext_lazy("Now"),
     "until": gettext_lazy("Now until"),
     "document": gettext_lazy("Document"),
+    "file": gettext_lazy("File"),
+    "protocol": gettext_lazy("Protocol"),
 }
 
 #: What of a payment does not match, in words.
