@@ -33,6 +33,7 @@ def _may_open(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = 
 #: Our pages, in the menu that leads to the orders.
 _OUR_ENTRIES = [
     {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
+    {"label": _("Fiscal notes"), "url_name": "dashboard:order-notes", "access_fn": _may_open},
     {"label": _("Bank statements"), "url_name": "dashboard:order-statements", "access_fn": _may_open},
     {"label": _("Payouts"), "url_name": "dashboard:order-payouts", "access_fn": _may_open},
     {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},

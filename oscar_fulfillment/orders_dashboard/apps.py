@@ -46,6 +46,7 @@ class FulfillmentOrdersDashboardMixin:
     def configure_permissions(self) -> None:
         from .list_urls import list_permissions
         from .money_urls import money_permissions
+        from .nfe_urls import nfe_permissions
         from .page_urls import page_urls
         from .settings_urls import settings_permissions
 
@@ -59,6 +60,7 @@ class FulfillmentOrdersDashboardMixin:
         # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
         self.permissions_map |= money_permissions()
+        self.permissions_map |= nfe_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
@@ -66,12 +68,13 @@ class FulfillmentOrdersDashboardMixin:
     def get_urls(self) -> list[Any]:
         from .list_urls import list_urls
         from .money_urls import money_urls
+        from .nfe_urls import nfe_urls
         from .page_urls import page_urls
         from .settings_urls import settings_urls
 
         config: Any = self
         # Ours first: Oscar's "<number>/" takes any word for an order number.
-        ours = [*list_urls(), *money_urls(), *settings_urls(), *page_urls()]
+        ours = [*list_urls(), *money_urls(), *nfe_urls(), *settings_urls(), *page_urls()]
         return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]
 
 

@@ -146,7 +146,8 @@ def claim(status: str, *, batch: str = "", most: int = CHUNK) -> list[int]:
     rows = NfeFile._default_manager.filter(status=status).filter(free)
     if batch:
         rows = rows.filter(batch=batch)
-    chosen, total = [], 0
+    chosen: list[int] = []
+    total = 0
     for pk, size in rows.order_by("pk").values_list("pk", "size")[:most]:
         if chosen and total + size > CHUNK_BYTES:
             break

@@ -14,15 +14,16 @@ from oscar_fulfillment.core import queue
 from oscar_fulfillment.models import NfeFile
 
 from .nfe_applying import apply_queued
-from .nfe_imports import check_received, progress_of
+from .nfe_imports import check_received
 
 TASK = "oscar_fulfillment.tasks.work_notes"
 
 
-def begin(batch: str) -> bool:
-    """Begin with a batch: at once for up to BULK_INLINE_LIMIT files, else in the background. Whether it is done."""
-    settled, total = progress_of(batch)
-    if total - settled > settings.BULK_INLINE_LIMIT and queue.available():
+def begin(batch: str = "") -> bool:
+    """Begin with a batch (or with whatever waits): at once for up to BULK_INLINE_LIMIT files, else in the background.
+    Whether it is done."""
+    mine = _waiting().filter(batch=batch) if batch else _waiting()
+    if mine.count() > settings.BULK_INLINE_LIMIT and queue.available():
         queue.wake(TASK)
         return False
     work(batch=batch)
