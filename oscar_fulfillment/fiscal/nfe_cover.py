@@ -129,7 +129,7 @@ def count_goods(items: Sequence[Item], lines: Iterable[OwedLine]) -> dict[int, i
                 left -= taken
         if left:
             found[candidates[-1].pk] += left
-    return {pk: number for pk, number in found.items() if number}
+    return {pk: number for pk, number in found.items() if number} if items else None
 
 
 def _near(one: Decimal, other: Decimal, tolerance: Decimal) -> bool:
