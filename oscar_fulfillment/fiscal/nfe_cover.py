@@ -147,7 +147,7 @@ def _judge_whole(note: Note, owed: Owed, goods: dict[int, int] | None, tolerance
     """Of a note that covers all that is open: is it all of the order, do the goods agree, do the notes add up."""
     found = []
     if not owed.is_all:
-        if not owed.has_notes and _near(note.total, owed.total, tolerance):
+        if owed.shipments and not owed.has_notes and _near(note.total, owed.total, tolerance):
             found.append(find("more_than_released"))
         return found
     wanted = _together(owed.shipments)

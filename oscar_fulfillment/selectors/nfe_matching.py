@@ -40,6 +40,8 @@ class Match:
     candidates: list[Candidate]
     order: OrderFulfillment | None = None
     finding: Finding | None = None
+    #: The note names the order; it was not only guessed by buyer and sum.
+    is_named: bool = False
 
 
 def match_notes(notes: Mapping[int, Note], *, tolerance: Decimal) -> dict[int, Match]:
@@ -99,12 +101,13 @@ def _match(
 
 
 def _decide(found: list[Candidate]) -> Match:
-    """The one order there is no doubt about. A word in a text is some order's number by chance, unless the buyer or the
-    sum fits too; what the buyer's field names is meant."""
+    """The one order there is no doubt about. A word in a text is some order's number by chance, unless the buyer fits,
+    or the sum and no other order is the buyer's of that sum; what the field for it names is meant."""
+    by_sum = [one for one in found if one.why == SUM]
     for why, certain in (
         (FIELD, [one for one in found if one.why == FIELD]),
-        (TEXT, [one for one in found if one.why == TEXT and (one.buyer_fits or one.sum_fits)]),
-        (SUM, [one for one in found if one.why == SUM]),
+        (TEXT, [one for one in found if one.why == TEXT and (one.buyer_fits or (one.sum_fits and not by_sum))]),
+        (SUM, by_sum),
     ):
         if len(certain) > 1 and why != FIELD:
             both = [one for one in certain if one.buyer_fits and one.sum_fits]
@@ -113,7 +116,7 @@ def _decide(found: list[Candidate]) -> Match:
             numbers = ", ".join(one.order.number for one in certain[:6])
             return Match(found, finding=find("several_orders", numbers=numbers))
         if certain:
-            return Match(found, order=certain[0].order)
+            return Match(found, order=certain[0].order, is_named=why != SUM)
     return Match(found, finding=find("no_order"))
 
 
