@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, StaleVersion, TransitionNotAllowed
+from oscar_fulfillment.core.locks import lock_name
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move
 from oscar_fulfillment.fiscal.nfe_findings import Finding
@@ -23,7 +24,7 @@ from oscar_fulfillment.permissions import user_may
 from . import followups, invoicing
 from .door import move
 from .nfe_imports import CHUNK, claim, look_again, new_batch, set_verdict
-from .nfe_judging import Judged, judge_files
+from .nfe_judging import Judged, cancelled_keys, judge_files
 
 logger = logging.getLogger("oscar_fulfillment.nfe")
 
@@ -123,6 +124,7 @@ def _apply_once(judged: Judged) -> None:
         mine = NfeFile._default_manager.filter(pk=judged.file.pk, status=NfeFile.QUEUED)
         if not mine.update(status=NfeFile.APPLIED, problem=""):
             return
+        _see_the_other_side(judged)
         if judged.is_cancelling:
             invoice = _cancel(judged, actor)
         elif judged.event is not None:
@@ -132,6 +134,20 @@ def _apply_once(judged: Judged) -> None:
         else:
             invoice = _invoice(judged, actor)
         _write_result(judged, invoice)
+
+
+def _see_the_other_side(judged: Judged) -> None:
+    """A note and its cancellation that are applied at the same moment: the later one sees the earlier one.
+
+    Raises :class:`StaleVersion` where the verdict is not of now any more.
+    """
+    lock_name(f"nfe:{judged.key}")
+    if judged.is_cancelling:
+        has_invoice = Invoice._default_manager.filter(access_key=judged.key, cancelled_at=None).exists()
+        if has_invoice != (judged.invoice is not None):
+            raise StaleVersion
+    elif judged.note is not None and judged.invoice is None and cancelled_keys([judged.key]):
+        raise StaleVersion
 
 
 def _errors(judged: Judged) -> list[Finding]:

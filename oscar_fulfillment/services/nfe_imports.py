@@ -18,6 +18,7 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.leases import insert_new
+from oscar_fulfillment.core.locks import lock_name
 from oscar_fulfillment.fiscal.nfe_files import Limits, Piece, TooMuch, open_files
 from oscar_fulfillment.fiscal.nfe_order_checks import KNOWN, REFUSED
 from oscar_fulfillment.fiscal.nfe_xml import EXTRA, missing_packages
@@ -97,6 +98,8 @@ def _store(pieces: Sequence[Piece], taken: Taken, actor: Actor) -> None:
             continue
         rows[digest] = _row(piece, digest, taken.batch, actor)
     with transaction.atomic():
+        # One at a time: uploads that overlap would wait for each other's rows crosswise.
+        lock_name("nfe-files")
         new = {found for (found,) in insert_new(list(rows.values()), returning=["sha256"])}
         known = [digest for digest in rows if digest not in new]
         _again(known, taken, actor)

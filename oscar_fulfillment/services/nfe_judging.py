@@ -135,16 +135,20 @@ def _look_up_keys(found: Sequence[Judged]) -> None:
 
 def _look_up_cancellations(found: Sequence[Judged]) -> None:
     """Notes whose cancellation is here, in a file of its own, among these or from before."""
-    keys = sorted({one.key for one in found if one.note is not None})
-    rows = NfeFile._default_manager.filter(access_key__in=keys, kind=NfeFile.CANCELLATION)
-    rows = rows.filter(status__in=[NfeFile.CHECKED, NfeFile.QUEUED, NfeFile.APPLIED])
-    cancelled = set(rows.values_list("access_key", flat=True))
+    cancelled = cancelled_keys({one.key for one in found if one.note is not None})
     cancelled |= {one.key for one in found if one.event is not None and one.event.kind == CANCELLATION}
     for one in found:
         told = {finding.code for finding in one.findings}
         # What the shop has is taken back by the event itself.
         if one.note is not None and one.key in cancelled and "cancelled" not in told and one.invoice is None:
             one.findings.append(find("cancelled"))
+
+
+def cancelled_keys(keys: Iterable[str]) -> set[str]:
+    """Which of these notes have a cancellation among our files."""
+    rows = NfeFile._default_manager.filter(access_key__in=sorted(keys), kind=NfeFile.CANCELLATION)
+    rows = rows.filter(status__in=[NfeFile.CHECKED, NfeFile.QUEUED, NfeFile.APPLIED])
+    return set(rows.values_list("access_key", flat=True))
 
 
 def _find_orders(notes: Sequence[Judged], shop: Shop) -> None:

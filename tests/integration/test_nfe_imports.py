@@ -542,6 +542,29 @@ def test_a_cancelled_note_and_the_one_that_replaces_it():
     assert Invoice.objects.filter(cancelled_at=None).get().access_key == new.access_key
 
 
+def test_a_cancellation_that_is_filed_while_its_note_is_applied_is_seen(monkeypatch):
+    """Both were judged before either was applied: the later one sees the earlier one."""
+    order = released()
+    content = nfe.make_note(order=order)
+    note, event = take(content, b"<x/>")
+    rows = NfeFile.objects.filter(pk=note.pk)
+    batch = nfe_applying.apply_files(files=rows, actor=ERP)
+    real = nfe_applying.judge_files
+    told = []
+
+    def judge(files, actor, **said):
+        found = real(files, actor, **said)
+        if not told:
+            told.append(take(nfe.make_cancellation(nfe.key_of(content)))[0])
+        return found
+
+    monkeypatch.setattr(nfe_applying, "judge_files", judge)
+    nfe_work.begin(batch)
+    note.refresh_from_db()
+    assert (status_of(order), note.status, codes(note)) == ("released", "checked", ["cancelled"])
+    assert "cancelled at the tax office" in note.problem
+
+
 def test_a_correction_letter_is_filed_with_its_order():
     order, note = invoiced()
     (letter,) = take(nfe.make_event(note.access_key, kind="110110", why="Volume: 2"))
