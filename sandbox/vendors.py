@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 
 def gateways(simulators: str) -> dict[str, Any]:
     """The setting GATEWAYS, with each provider at its simulator."""
@@ -50,9 +52,41 @@ def gateways(simulators: str) -> dict[str, Any]:
 
 def carriers(simulators: str) -> dict[str, Any]:
     """Those of the setting CARRIERS that have an account, each at its simulator."""
-    from .simulators import gls_es, tipsa
+    from .simulators import cdek_wire as cdek
+    from .simulators import correios, gls_es, melhor_envio, tipsa
 
     return {
+        "correios": {
+            "BACKEND": "oscar_fulfillment.carriers.correios.Correios",
+            "OPTIONS": {
+                "user": correios.USER,
+                "access_code": correios.ACCESS_CODE,
+                "card": correios.CARD,
+                "base_url": f"{simulators}/correios",
+            },
+        },
+        "melhor_envio": {
+            "BACKEND": "oscar_fulfillment.carriers.melhor_envio.MelhorEnvio",
+            "OPTIONS": {
+                "token": melhor_envio.TOKEN,
+                "contact": "Demo shop (operator@example.com)",
+                "webhook_secrets": [melhor_envio.SECRET],
+                "base_url": f"{simulators}/melhor_envio",
+            },
+        },
+        "cdek": {
+            "BACKEND": "oscar_fulfillment.carriers.cdek.Cdek",
+            "OPTIONS": {
+                "account": cdek.ACCOUNT,
+                "password": cdek.PASSWORD,
+                "webhook_tokens": [cdek.WEBHOOK_TOKEN],
+                "base_url": f"{simulators}/cdek/v2",
+                "tariffs": {"cdek-pvz": 136, "cdek-door": 137},
+                "sender": {"shipment_point": "NSK33", "company": "Ponto & Vírgula", "phone": "+7 383 000-00-00"},
+                "weight": 500,
+                "dimensions": (20, 15, 10),
+            },
+        },
         "tipsa": {
             "BACKEND": "oscar_fulfillment.carriers.tipsa.Tipsa",
             "OPTIONS": {
@@ -66,4 +100,21 @@ def carriers(simulators: str) -> dict[str, Any]:
             "BACKEND": "oscar_fulfillment.carriers.gls_es.GlsSpain",
             "OPTIONS": {"uid": gls_es.UID, "base_url": f"{simulators}/gls_es"},
         },
+    }
+
+
+def counters() -> dict[str, Any]:
+    """The stores' own counters, as carriers: the customer comes for the goods."""
+    places = {
+        "br": _("Rua Augusta 1500, São Paulo. Monday to Friday, 9 am to 6 pm."),
+        "ch": _("Rue de Bourg 12, 1003 Lausanne. Monday to Saturday, 10 am to 7 pm."),
+        "ru": _("Pokrovka 17, Moscow. Every day, 10 am to 9 pm."),
+        "eu": _("Rue Mercière 8, 69002 Lyon. Tuesday to Saturday, 10 am to 7 pm."),
+    }
+    return {
+        f"{store}-pickup": {
+            "BACKEND": "oscar_fulfillment.carriers.pickup.PickUp",
+            "OPTIONS": {"shipping_methods": [f"{store}-pickup"], "place": place},
+        }
+        for store, place in places.items()
     }

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, tzinfo
 from decimal import Decimal
 from enum import StrEnum
 
@@ -241,4 +241,21 @@ def clean(text: object, limit: int = MAX_TEXT) -> str:
     if text is None:
         return ""
     words = "".join(c if c.isprintable() else " " for c in str(text)[: limit * 4])
-    return " ".join(words.split())[:limit]
+    return " ".join(words.split())[:limit].rstrip()
+
+
+def word(value: object, limit: int = 64) -> str:
+    """A stranger's code as a key: only ASCII letters, digits and ``. _ -``, cut at ``limit``; "" for what has none."""
+    text = str(value)[: limit * 4] if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
+    return "".join(c for c in text if c.isascii() and (c.isalnum() or c in "._-"))[:limit]
+
+
+def moment(value: object, zone: tzinfo) -> datetime | None:
+    """A moment in ISO 8601, aware: one without a zone is of ``zone``. None for what is no moment that can be kept."""
+    try:
+        found = datetime.fromisoformat(value)  # type: ignore[arg-type]
+        found = found if found.tzinfo else found.replace(tzinfo=zone)
+        found.timestamp()
+    except (TypeError, ValueError, OverflowError):
+        return None
+    return found

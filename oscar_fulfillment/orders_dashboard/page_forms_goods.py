@@ -9,11 +9,11 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from oscar_fulfillment.carriers import carriers, suggest
+from oscar_fulfillment.carriers import carriers, offered, suggest
 from oscar_fulfillment.fiscal.access_key import widget_attrs
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
-from oscar_fulfillment.selectors.order_page import ShipmentRow
+from oscar_fulfillment.selectors.order_page_rows import ShipmentRow
 from oscar_fulfillment.services import invoicing, parcels, release, shipping
 
 from .page_forms import StepForm, form, mail_address, mail_field, reason_field
@@ -152,7 +152,7 @@ def _goods(row: ShipmentRow) -> str:
     return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
-class _ShipmentForm(StepForm):
+class ShipmentForm(StepForm):
     shipment = forms.IntegerField(
         label=gettext_lazy("Shipment"), required=False, min_value=1, max_value=MOST, widget=forms.Select
     )
@@ -182,11 +182,11 @@ def _tracking_fields() -> tuple[forms.CharField, forms.CharField]:
 
 def carrier_choices() -> list[tuple[str, Any]]:
     """The shop's carriers, and none."""
-    return [("", _("No carrier (own delivery, pick-up)")), *((alias, carriers.get(alias).name) for alias in carriers)]
+    return [("", _("No carrier (own delivery, pick-up)")), *offered()]
 
 
 @form("dispatch")
-class DispatchForm(_ShipmentForm):
+class DispatchForm(ShipmentForm):
     """The goods leave."""
 
     carrier, tracking_code = _tracking_fields()
@@ -216,7 +216,7 @@ class DispatchForm(_ShipmentForm):
 
 
 @form("deliver")
-class DeliverForm(_ShipmentForm):
+class DeliverForm(ShipmentForm):
     """The goods have arrived."""
 
     notify = mail_field(gettext_lazy("Tell the customer by mail?"))

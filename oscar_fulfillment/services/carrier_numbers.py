@@ -11,13 +11,16 @@ from django.utils import timezone
 
 from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.carriers.events import CarrierOrderState, RemoteOrder
+from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.locks import lock_rows
+from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import CarrierOrder, OrderFulfillment, Parcel
 from oscar_fulfillment.models.shipment import CANCELLED, DISPATCHED
 
 from . import messages, parcels
+from .carrier_requests import lane
 from .door import move
 
 ORDERED = Move("carrier", "carriage_ordered", is_record=True)
@@ -26,7 +29,11 @@ CANCELLED_THERE = Move("carrier", "cancel_carriage", is_record=True)
 #: Shown on the order until it is settled (``selectors.orders.PROBLEMS``).
 PROBLEM = "carriage_refused"
 #: Seconds to the first question for a number that comes later.
-SOON = 5
+SOON = 4
+#: The kind of the message that asks for it.
+ASK = "ask"
+#: ... and to the next one about an order of which the carrier says nothing that we understand.
+LATER = 900
 
 _STATES = {
     CarrierOrderState.ACCEPTED: CarrierOrder.ACCEPTED,
@@ -49,6 +56,12 @@ def settle(pk: int, remote: RemoteOrder) -> CarrierOrder:
         (fresh,) = lock_rows(CarrierOrder._default_manager.filter(pk=pk))
         status, record = _comes_to(fresh, remote)
         if record is None:
+            if status == CarrierOrder.ACCEPTED and fresh.status != status:
+                # Most numbers come within seconds; those that do not are asked for by the task.
+                asking = OutboxMessage(
+                    lane(fresh.carrier), ASK, fresh.reference, {"carrier_order": pk}, SOON, fulfillment.pk
+                )
+                outbox.enqueue([asking])
             _write(fresh, status, remote, timezone.now())
             return fresh
         order = row.shipment.fulfillment.order
@@ -76,6 +89,8 @@ def _comes_to(row: CarrierOrder, remote: RemoteOrder) -> tuple[str, Move | None]
         return row.status, None  # made while it was being given up: the cancelling is on its way
     if row.status in (CarrierOrder.CANCELLED, CarrierOrder.REFUSED):
         return row.status, None
+    if remote.state == CarrierOrderState.UNKNOWN and remote.problem != row.problem:
+        return row.status, REFUSED  # a person has to look; it is asked for again all the same
     return status, _TOLD.get(status) if status != row.status else None
 
 
@@ -99,8 +114,10 @@ def _write(row: CarrierOrder, status: str, remote: RemoteOrder, now: datetime) -
     row.tracking_code = remote.tracking_code[:64] or row.tracking_code
     row.problem = remote.problem[:500]
     row.claimed_until = None
-    if status == CarrierOrder.ACCEPTED:
-        row.next_check_at = row.next_check_at or now + timedelta(seconds=SOON)
+    if remote.state == CarrierOrderState.UNKNOWN:
+        row.next_check_at = now + timedelta(seconds=LATER)
+    elif status == CarrierOrder.ACCEPTED:
+        row.next_check_at = row.next_check_at or now + timedelta(seconds=3 * SOON)
     else:
         row.next_check_at, row.settled_at = None, now
     row.save(

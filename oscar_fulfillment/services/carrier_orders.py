@@ -38,6 +38,7 @@ from oscar_fulfillment.models import CarrierOrder, Shipment, StatusChange
 from oscar_fulfillment.models.shipment import PENDING
 
 from . import carrier_numbers, carrier_requests
+from .carrier_requests import lane
 from .door import move
 
 logger = logging.getLogger("oscar_fulfillment.carriers")
@@ -51,11 +52,6 @@ _LOST = "unanswered"
 CLAIM = 120
 #: Seconds between two questions for a number that comes later; the last repeats.
 CHECKS = (5, 15, 60, 300, 900)
-
-
-def lane(alias: str) -> str:
-    """The outbox destination of a carrier: one that is down delays no other."""
-    return f"carriers:{alias}"
 
 
 def orders_itself(order: Any) -> str:
@@ -171,7 +167,13 @@ def cancel_of_shipments(step: Step, shipments: Sequence[Any]) -> None:
 
 def run_message(message: Any) -> None:
     """The outbox's handler of a carrier's lane."""
-    run_order(message.payload["carrier_order"], cancel=message.kind == "cancel")
+    pk = message.payload["carrier_order"]
+    if message.kind == carrier_numbers.ASK:
+        row = CarrierOrder._default_manager.filter(pk=pk, status=CarrierOrder.ACCEPTED).first()
+        if row is not None and row.carrier in carriers:
+            refresh_order(row)
+    else:
+        run_order(pk, cancel=message.kind == "cancel")
 
 
 def run_order(pk: int, *, cancel: bool = False) -> CarrierOrder:

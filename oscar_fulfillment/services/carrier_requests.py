@@ -6,11 +6,19 @@ import re
 from decimal import Decimal
 from typing import Any
 
+from django.utils.module_loading import import_string
+
 from oscar_fulfillment.carriers.events import Address, CarrierOrderRequest, Package, PackedItem
+from oscar_fulfillment.conf import settings
 from oscar_fulfillment.models import CarrierOrder, Shipment
 from oscar_fulfillment.models.shipment import CANCELLED
 
 ZERO = Decimal(0)
+
+
+def lane(alias: str) -> str:
+    """The outbox destination of a carrier: one that is down delays no other."""
+    return f"carriers:{alias}"
 
 
 def reference_of(number: str, shipment: Shipment, attempt: int) -> str:
@@ -33,9 +41,14 @@ def build_request(row: CarrierOrder) -> CarrierOrderRequest:
         currency=order.currency,
         shipping_code=order.shipping_code or "",
         shipping_name=order.shipping_method or "",
+        pickup_point=_pickup_point(order),
         cash_on_delivery=_to_collect(fulfillment, order, contents),
         language=fulfillment.language,
     )
+
+
+def _pickup_point(order: Any) -> str:
+    return str(import_string(settings.PICKUP_POINT)(order) or "") if settings.PICKUP_POINT else ""
 
 
 def address_of(order: Any) -> Address:

@@ -20,7 +20,7 @@ def label_pdf(lines: Sequence[str]) -> bytes:
         f"<</Type/Page/Parent 2 0 R/MediaBox[0 0 {WIDTH} {HEIGHT}]/Contents 4 0 R"
         "/Resources<</Font<</F1 5 0 R>>>>>>".encode(),
         b"<</Length %d>>stream\n%s\nendstream" % (len(stream), stream),
-        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica>>",
+        b"<</Type/Font/Subtype/Type1/BaseFont/Helvetica/Encoding/WinAnsiEncoding>>",
     ]
     found, places = b"%PDF-1.4\n", []
     for number, content in enumerate(objects, start=1):

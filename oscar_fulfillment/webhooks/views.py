@@ -7,7 +7,7 @@ no row. A repetition is answered like the first. Everything that costs time is d
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig
@@ -16,9 +16,11 @@ from django.utils.decorators import method_decorator
 from django.views import View
 from django.views.decorators.csrf import csrf_exempt
 
+from oscar_fulfillment.carriers import carriers as shop_carriers
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core import inbox
 from oscar_fulfillment.core.exceptions import AdapterRejected, WebhookVerificationFailed
+from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.selectors.messages import QUERY
 
 from . import carriers, payments
@@ -31,12 +33,21 @@ FAMILIES: dict[str, Callable[[str, HttpRequest], str]] = {
     carriers.FAMILY: carriers.verify,
 }
 
+#: family of sources -> who belongs to it.
+REGISTRIES: dict[str, Container[str]] = {payments.FAMILY: gateways, carriers.FAMILY: shop_carriers}
+
 
 @method_decorator(csrf_exempt, name="dispatch")
 class InboundView(View):
     """POST ``webhooks/<family>/<name>/``: 200 when it is stored (or was before), 4xx when it is not ours."""
 
-    http_method_names = ["post", "options"]
+    http_method_names = ["get", "head", "post", "options"]
+
+    def get(self, request: HttpRequest, family: str, name: str) -> HttpResponse:
+        """Some vendors look whether the address is there before they take it."""
+        if name not in REGISTRIES.get(family, ()):
+            raise Http404
+        return HttpResponse("ready", content_type="text/plain")
 
     def post(self, request: HttpRequest, family: str, name: str) -> HttpResponse:
         if family not in FAMILIES:

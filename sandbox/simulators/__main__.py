@@ -19,6 +19,9 @@ SIMULATORS = {
     "mercadopago": "sandbox.simulators.mercadopago:MercadoPago",
     "pagarme": "sandbox.simulators.pagarme:PagarMe",
     "datatrans": "sandbox.simulators.datatrans:Datatrans",
+    "correios": "sandbox.simulators.correios:Correios",
+    "melhor_envio": "sandbox.simulators.melhor_envio:MelhorEnvio",
+    "cdek": "sandbox.simulators.cdek:Cdek",
     "tipsa": "sandbox.simulators.tipsa:Tipsa",
     "gls_es": "sandbox.simulators.gls_es:GlsSpain",
 }

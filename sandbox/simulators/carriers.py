@@ -21,7 +21,7 @@ import secrets
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, quote, urlsplit
 
 from markupsafe import Markup
 from werkzeug.exceptions import BadRequest, Unauthorized
@@ -65,6 +65,8 @@ class CarrierSimulator(Controlled):
     listed = "All parcels"
     #: The family of the shop's addresses for notifications: /webhooks/<family>/<name>/.
     family = "carriers"
+    #: Whether it tells of what happens.
+    tells = False
     #: step -> what the carrier says then, in its own fields.
     steps: Mapping[str, Mapping[str, Any]] = {}
     #: How long a token is good.
@@ -224,13 +226,13 @@ class CarrierSimulator(Controlled):
                 )
             )
         return Markup(
-            '<section class="parcel" id="{code}"><h2>{code}</h2>{told}<form method="post" action="{root}parcels">'
+            '<section class="parcel" id="{code}"><h2>{code}</h2>{told}<form method="post" action="{root}parcels" aria-label="{code}">'
             '<input type="hidden" name="code" value="{code}">{notify}<div class="buttons">{buttons}</div></form></section>'
         ).format(
             code=code,
             told=told,
             root=root(request),
-            notify=notify_choice() if self.notification_url else Markup(""),
+            notify=notify_choice() if self.tells and self.notification_url else Markup(""),
             buttons=buttons,
         )
 
@@ -245,4 +247,4 @@ class CarrierSimulator(Controlled):
         self.parcel(code)
         if step:
             self.advance(code, step, notify)
-        return redirect(root(request), 303)
+        return redirect(f"{root(request)}#{quote(code)}", 303)

@@ -140,8 +140,8 @@ body{font:16px/1.5 system-ui,sans-serif;margin:0;background:#eef1f4;color:#1d273
 main{max-width:46rem;margin:2rem auto;padding:1.5rem 2rem;background:#fff;border-radius:10px;box-shadow:0 1px 4px #0002}
 h1{font-size:1.4rem;margin:0}.note{color:#566;margin:.2rem 0 1.4rem}.sum{font-size:2rem;margin:0}
 table{width:100%;border-collapse:collapse}th,td{text-align:left;padding:.45rem .6rem;border-bottom:1px solid #dde3e8}
-button,select{font:inherit;padding:.5rem .9rem;border:1px solid #8896a4;border-radius:6px;background:#fff}
+button,select,input{font:inherit;padding:.5rem .9rem;border:1px solid #8896a4;border-radius:6px;background:#fff}
 .buttons{display:flex;flex-wrap:wrap;gap:.6rem;margin-top:1.2rem}button.approve{background:#14653a;color:#fff;border-color:#14653a}
 button[aria-pressed=true]{background:#1d2733;color:#fff}td:nth-child(2){white-space:nowrap}td{overflow-wrap:anywhere}@media(max-width:600px){main{margin:0;padding:1rem;border-radius:0}th,td{padding:.45rem .3rem}}h2{font-size:1.1rem;margin:1.6rem 0 0}code{overflow-wrap:anywhere}
-button:focus,select:focus,a:focus{outline:3px solid #2f6fde;outline-offset:2px}
+button:focus,select:focus,input:focus,a:focus{outline:3px solid #2f6fde;outline-offset:2px}
 """

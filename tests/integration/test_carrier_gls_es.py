@@ -11,7 +11,7 @@ from oscar_fulfillment.test.carrier_contract import CarrierContract
 from sandbox.simulators import gls_es as simulation
 from sandbox.simulators.base import serve
 
-pytestmark = pytest.mark.feature("D9")
+pytestmark = pytest.mark.feature("E13")
 OTHER = "00000000-0000-0000-0000-000000000001"
 
 

@@ -77,8 +77,10 @@ def test_a_number_that_comes_later_is_asked_for(later):
     row = CarrierOrder.objects.get()
     assert (row.status, row.tracking_code) == ("accepted", "")
     assert not Parcel.objects.exists()
+    send()  # asked for once soon ...
+    assert [name for name, _about in later.calls] == ["create_order", "fetch_order"]
     CarrierOrder.objects.update(next_check_at=timezone.now())
-    assert watch_parcels()["numbers"] == 1
+    assert watch_parcels()["numbers"] == 1  # ... and then by the task
     assert CarrierOrder.objects.get().status == "accepted"
     later.confirm(row.external_id)
     CarrierOrder.objects.update(next_check_at=timezone.now())
@@ -241,6 +243,9 @@ def test_a_notification_only_makes_us_ask(later, client):
         ("e1", "processed"), ("e2", "processed"), ("e3", "ignored"),
     }  # fmt: skip
     assert client.post("/fulfillment/webhooks/carriers/nobody/", body, **post).status_code == 404
+    assert client.get(url).content == b"ready"  # vendors look whether the address is there
+    assert client.get("/fulfillment/webhooks/carriers/nobody/").status_code == 404
+    assert client.get("/fulfillment/webhooks/nothing/fake/").status_code == 404
 
 
 def test_the_label_comes_from_the_carrier(fake):
@@ -251,3 +256,33 @@ def test_the_label_comes_from_the_carrier(fake):
     send()
     assert carrier_orders.label(CarrierOrder.objects.get()).startswith(b"%PDF")
     assert carriers.get("fake") is fake
+
+
+def collected_at(order):
+    return "MSK1" if order.number else ""
+
+
+def test_a_collected_parcel_goes_to_the_point_that_the_shop_names(fake, settings):
+    settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "PICKUP_POINT": f"{__name__}.collected_at"}
+    fake = carriers.get("fake")
+    factories.released_order()
+    send()
+    (request,) = fake.requests.values()
+    assert request.pickup_point == "MSK1"
+
+
+def test_an_answer_that_nobody_understands_is_shown_and_asked_for_again(fake):
+    from oscar_fulfillment.carriers.events import CarrierOrderState, RemoteOrder
+    from oscar_fulfillment.services import carrier_numbers
+
+    order = factories.released_order()
+    row = CarrierOrder.objects.get()
+    strange = RemoteOrder("O9", CarrierOrderState.UNKNOWN, problem="state 47")
+    for _time in range(2):
+        carrier_numbers.settle(row.pk, strange)
+    row.refresh_from_db()
+    assert (row.status, row.problem, row.external_id) == ("requested", "state 47", "O9")
+    assert row.next_check_at is not None
+    order.fulfillment.refresh_from_db()
+    assert order.fulfillment.problem == "carriage_refused"
+    assert StatusChange.objects.filter(fulfillment=order.pk, action="carriage_refused").count() == 1

@@ -22,7 +22,7 @@ from sandbox.simulators.base import serve
 
 from .parcels import box, due_now, on_the_way, statuses
 
-pytestmark = [pytest.mark.feature("D9"), pytest.mark.usefixtures("forgetful")]
+pytestmark = [pytest.mark.feature("E13"), pytest.mark.usefixtures("forgetful")]
 OURS = f"{simulation.AGENCY}{simulation.AGENCY}"
 
 

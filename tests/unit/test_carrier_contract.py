@@ -21,7 +21,7 @@ from oscar_fulfillment.test.carrier_contract import CarrierContract
 from oscar_fulfillment.test.carriers import TOKEN, FakeCarrier
 from tests.pdf import words
 
-pytestmark = pytest.mark.feature("A12")
+pytestmark = pytest.mark.feature("Z15")
 LINKS = (Capability.TRACKING_URL,)
 
 

@@ -18,7 +18,7 @@ from oscar_fulfillment.carriers.gls_es_mapping import tracked_from
 from oscar_fulfillment.core.exceptions import AdapterRejected, ConfigurationError
 from oscar_fulfillment.core.registry import Registry
 
-pytestmark = pytest.mark.feature("D9")
+pytestmark = pytest.mark.feature("E13")
 DATA = Path(__file__).parents[1] / "data" / "gls_es"
 CODE = "61197140245758"
 UID = "6BAB7A53-3B6D-4D5A-9450-702D2FAC0B11"

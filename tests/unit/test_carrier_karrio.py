@@ -21,7 +21,7 @@ from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnavailabl
 from oscar_fulfillment.test.carrier_contract import CarrierContract
 from sandbox.simulators.carriers import HOSTILE_TEXT, CarrierSimulator
 
-pytestmark = pytest.mark.feature("D9")
+pytestmark = pytest.mark.feature("E13")
 KEY = "key-of-the-shop"
 ZONE = ZoneInfo("Europe/Berlin")
 #: What the real package does when it is imported, and how it is used.

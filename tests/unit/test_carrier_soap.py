@@ -10,7 +10,7 @@ from oscar_fulfillment.carriers import soap
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, AdapterUnavailable
 from oscar_fulfillment.core.http import Answer
 
-pytestmark = pytest.mark.feature("D9")
+pytestmark = pytest.mark.feature("E13")
 DATA = Path(__file__).parents[1] / "data"
 OK = b'<s:Envelope xmlns:s="x"><s:Body><r><value>1</value></r></s:Body></s:Envelope>'
 FAULT_11 = (

@@ -38,7 +38,7 @@ from oscar_fulfillment.core.exceptions import AdapterUnanswered, ConfigurationEr
 from oscar_fulfillment.core.registry import Registry
 from oscar_fulfillment.selectors.tracking import sum_up
 
-pytestmark = pytest.mark.feature("D9")
+pytestmark = pytest.mark.feature("E13")
 DATA = Path(__file__).parents[1] / "data" / "tipsa"
 OPTIONS = {"agency": "028002", "customer": "33333", "password": "secret"}
 

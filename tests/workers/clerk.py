@@ -16,8 +16,16 @@ import django
 django.setup()
 
 from oscar_fulfillment.core import inbox  # noqa: E402
-from oscar_fulfillment.models import InboundMessage, OrderFulfillment, PaymentOperation, ProviderPayment  # noqa: E402
-from oscar_fulfillment.services import audit, ledger, operations  # noqa: E402
+from oscar_fulfillment.models import (  # noqa: E402
+    CarrierOrder,
+    InboundMessage,
+    OrderFulfillment,
+    OutboundMessage,
+    Parcel,
+    PaymentOperation,
+    ProviderPayment,
+)
+from oscar_fulfillment.services import audit, carrier_orders, ledger, operations, release  # noqa: E402
 from oscar_fulfillment.services.provider_payments import begin_payment, refresh_payment  # noqa: E402
 from oscar_fulfillment.test import factories  # noqa: E402
 
@@ -84,7 +92,28 @@ def books() -> dict[str, Any]:
     return found
 
 
-WORK = {work.__name__: work for work in (begin, settle, ask, receive, waiting, books)}
+def release_with_carriage(number: str) -> str:
+    """An order that goes with CDEK to the door, released: its carriage is asked for. The reference of that."""
+    address = factories.address(phone_number="+79001234567", country="RU", line4="Moscow", postcode="101000")
+    order = factories.paid_order(currency="RUB", number=number, shipping_address=address)
+    order.shipping_code = "cdek-door"
+    order.save()
+    release.release_order(order=order, actor=TEAM)
+    carrier_orders.request_carriage(order=order, shipment=order.fulfillment.shipments.get().pk, actor=TEAM)
+    return CarrierOrder.objects.get().reference
+
+
+def carriage() -> dict[str, Any]:
+    """What became of it: the row, the box, the mails."""
+    row = CarrierOrder.objects.get()
+    return {
+        "status": row.status, "code": row.tracking_code, "problem": row.problem,
+        "boxes": list(Parcel.objects.values_list("tracking_code", flat=True)),
+        "mails": OutboundMessage.objects.filter(kind="FULFILLMENT_TRACKING_ASSIGNED").count(),
+    }  # fmt: skip
+
+
+WORK = {work.__name__: work for work in (begin, settle, ask, receive, waiting, books, release_with_carriage, carriage)}
 
 if __name__ == "__main__":
     for line in sys.stdin:

@@ -50,10 +50,11 @@ OSCAR_FULFILLMENT = {
     "DRAIN_TURN": 1,
     "WATCHDOG_TIMEOUT": float(os.environ.get("WORKERS_TIMEOUT", "30")),
 }
-if os.environ.get("WORKERS_PROVIDER"):  # a simulator, see tests/integration/test_payment_kills.py
-    from sandbox.vendors import gateways
+if os.environ.get("WORKERS_PROVIDER"):  # simulators, see tests/integration/test_payment_kills.py, test_carrier_kills.py
+    from sandbox.vendors import carriers, gateways
 
     OSCAR_FULFILLMENT["GATEWAYS"] = {"yookassa": gateways(os.environ["WORKERS_PROVIDER"])["yookassa"]}
+    OSCAR_FULFILLMENT["CARRIERS"] = {"cdek": carriers(os.environ["WORKERS_PROVIDER"])["cdek"]}
     OSCAR_FULFILLMENT["INBOX_BACKOFF"] = OSCAR_FULFILLMENT["OUTBOX_BACKOFF"]
 Q_CLUSTER = {**Q_CLUSTER, "name": "kills", "poll": 0.1, "timeout": 5, "retry": 20, "log_level": "WARNING"}
 LOGGING = {
