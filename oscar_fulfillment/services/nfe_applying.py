@@ -32,6 +32,10 @@ logger = logging.getLogger("oscar_fulfillment.nfe")
 FILED = Move("document", "file_note", is_record=True)
 
 
+class _AppliedMeanwhile(Exception):
+    """Another worker has applied the file: what this one did for it is rolled back."""
+
+
 def apply_files(*, files: Any, actor: Actor, reason: str = "") -> str:
     """Have these files (a queryset) applied; the batch that they are now in, "" where none of them can be.
 
@@ -79,6 +83,8 @@ def _apply(judged: Judged) -> None:
         except StaleVersion:
             # Something happened to the order since it was read, perhaps by the file before this one.
             _apply_once(_judge_again(judged))
+    except _AppliedMeanwhile:
+        return
     except (FulfillmentError, IntegrityError) as error:
         _fail(judged, _told(error))
     except DatabaseError:
@@ -120,10 +126,6 @@ def _apply_once(judged: Judged) -> None:
     if judged.verdict not in (APPLICABLE if judged.file.reason else APPLICABLE - {DIFFERS}):
         raise InvalidInput({"file": [finding.message for finding in _errors(judged)]})
     with transaction.atomic():
-        # Compare and set: of two workers that hold the same file one applies it.
-        mine = NfeFile._default_manager.filter(pk=judged.file.pk, status=NfeFile.QUEUED)
-        if not mine.update(status=NfeFile.APPLIED, problem=""):
-            return
         _see_the_other_side(judged)
         if judged.is_cancelling:
             invoice = _cancel(judged, actor)
@@ -167,11 +169,14 @@ def _write_result(judged: Judged, invoice: Invoice | None) -> None:
     set_verdict(judged)
     row = judged.file
     cancelled = judged.is_cancelling and judged.note is not None
-    NfeFile._default_manager.filter(pk=row.pk).update(
+    # Compare and set: of two workers that hold the same file the second one takes back what it did.
+    mine = NfeFile._default_manager.filter(pk=row.pk, status=NfeFile.QUEUED, batch=row.batch).update(
         status=NfeFile.SUPERSEDED if cancelled else NfeFile.APPLIED, invoice=invoice,
         fulfillment=invoice.fulfillment_id if invoice else None, verdict=row.verdict, findings=row.findings,
-        kind=row.kind, access_key=row.access_key, facts=row.facts,
+        kind=row.kind, access_key=row.access_key, facts=row.facts, problem="",
     )  # fmt: skip
+    if not mine:
+        raise _AppliedMeanwhile
     look_again([row.access_key], order_id=invoice.fulfillment_id if invoice else None, without=[row.pk])
 
 
@@ -196,7 +201,7 @@ def _invoice(judged: Judged, actor: Actor) -> Invoice:
         expected_version=order.fulfillment.version,
         key=_key(judged.file),
     )
-    return Invoice._default_manager.get(pk=change.data["invoice"])
+    return Invoice(pk=change.data["invoice"], fulfillment_id=order.fulfillment.pk)
 
 
 def _file_note(judged: Judged, invoice: Invoice, actor: Actor) -> Invoice:

@@ -8,7 +8,7 @@ import logging
 import os
 import stat
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -85,7 +85,7 @@ def _work_file(file: Path, actor: Actor, applies: bool) -> Report:
     return _report(file.name, NfeFile._default_manager.defer("content").filter(pk__in=pks), taken.cut_off)
 
 
-def _report(name: str, rows: Sequence[NfeFile], cut_off: str) -> Report:
+def _report(name: str, rows: Iterable[NfeFile], cut_off: str) -> Report:
     report = Report(name, DONE)
     for row in rows:
         if row.is_kept:
