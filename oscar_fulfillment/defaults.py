@@ -34,6 +34,7 @@ def _may_open(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = 
 _OUR_ENTRIES = [
     {"label": _("Scan desk"), "url_name": "dashboard:scan-desk", "access_fn": _may_open},
     {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
+    {"label": _("Fiscal notes"), "url_name": "dashboard:order-notes", "access_fn": _may_open},
     {"label": _("Missing goods"), "url_name": "dashboard:order-missing", "access_fn": _may_open},
     {"label": _("Import of tracking codes"), "url_name": "dashboard:order-imports", "access_fn": _may_open},
     {"label": _("Returns"), "url_name": "dashboard:order-returns", "access_fn": _may_open},

@@ -6,6 +6,7 @@ from .history import StatusChange
 from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .method_changes import PaymentMethodChange
+from .nfe import NfeFile
 from .packing import Packing, PackingScan
 from .parcel import Parcel, ParcelLine, TrackingEvent
 from .payment import PaymentMethod
@@ -34,6 +35,7 @@ __all__ = [
     "InboundMessage",
     "Invoice",
     "LaneHealth",
+    "NfeFile",
     "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",

@@ -35,6 +35,8 @@ _LABELS = {
     "document": gettext_lazy("Document"),
     "tracking": gettext_lazy("Where it is"),
     "text": gettext_lazy("In the carrier's words"),
+    "file": gettext_lazy("File"),
+    "protocol": gettext_lazy("Protocol"),
     "handed_to": gettext_lazy("Handed over to"),
     "boxes": gettext_lazy("Boxes"),
 }

@@ -14,6 +14,7 @@ from oscar_fulfillment.models import (
     CarrierOrder,
     CreditNote,
     Invoice,
+    NfeFile,
     OrderFulfillment,
     Return,
     Shipment,
@@ -28,6 +29,8 @@ from .order_page_rows import LineRow, ReturnRow, ShipmentRow
 from .orders import orders_for_user
 from .prints import PRINTED, Print, prints_of
 
+#: Files of the tax office that are filed with their order.
+_FILED = (NfeFile.APPLIED, NfeFile.SUPERSEDED)
 #: History rows of the panel before "show all"; messages of the list.
 HISTORY_ROWS, MESSAGE_ROWS = 50, 30
 
@@ -52,6 +55,7 @@ def _what_it_has() -> dict[str, Exists]:
         "has_discounts": get_model("order", "OrderDiscount")._default_manager.filter(order=OuterRef("pk")),
         "has_credit_notes": CreditNote._default_manager.filter(fulfillment=OuterRef("pk")),
         "has_returns": Return._default_manager.filter(fulfillment=OuterRef("pk")),
+        "has_nfe_files": NfeFile._default_manager.filter(fulfillment=OuterRef("pk"), status__in=_FILED),
         "has_carrier_orders": CarrierOrder._default_manager.filter(shipment__fulfillment=OuterRef("pk")),
     }
     return {name: Exists(found) for name, found in rows.items()}
@@ -120,9 +124,12 @@ class OrderPage:
         prefetch_related_objects(
             [self.fulfillment],
             Prefetch("shipments", queryset=shipments),
-            Prefetch("invoices", queryset=Invoice._default_manager.order_by("pk")),
+            Prefetch("invoices", queryset=self._invoices()),
             *prefetches(),
         )
+        if not self._has("nfe_files"):
+            for invoice in self.fulfillment.invoices.all():
+                _read_as_empty(invoice, "nfe_files")
         if not self._has("carrier_orders"):
             for shipment in self.fulfillment.shipments.all():
                 _read_as_empty(shipment, "carrier_orders")
@@ -132,6 +139,14 @@ class OrderPage:
             prefetch_related_objects(
                 [self.fulfillment], Prefetch("returns", Return._default_manager.order_by("-number")), "returns__lines"
             )
+
+    def _invoices(self) -> Any:
+        """Documents with the files that are filed with them (their contents stay where they are)."""
+        rows = Invoice._default_manager.order_by("pk")
+        if not self._has("nfe_files"):
+            return rows
+        filed = NfeFile._default_manager.filter(status__in=_FILED).defer("content").order_by("pk")
+        return rows.prefetch_related(Prefetch("nfe_files", queryset=filed))
 
     def _has(self, name: str) -> bool:
         """Whether the order may have such rows: :func:`find_order` has asked."""

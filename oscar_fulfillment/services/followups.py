@@ -26,6 +26,7 @@ HOLD_ENDS, RESERVATION_ENDS, MISMATCH = "hold_ends", "reservation_ends", "mismat
 UNKNOWN_PAYMENT, OPERATION_FAILED, CHARGE_BACK = "unknown_payment", "operation_failed", "charge_back"
 OVERDUE, PAYMENT_LOST = "overdue", "payment_lost"
 WEBHOOK_OFF = "webhook_off"
+NOTE_CANCELLED = "note_cancelled"
 #: What nobody need do any more once the money is in, or the order is off.
 ABOUT_PAYING = (CALL, RESERVATION_ENDS, HOLD_ENDS, UNDERPAID, OVERDUE, PAYMENT_LOST)
 
@@ -43,6 +44,7 @@ KINDS: dict[str, Any] = {
     OVERDUE: gettext_lazy("The invoice is overdue"),
     PAYMENT_LOST: gettext_lazy("The payment failed, and the order cannot be cancelled by itself"),
     WEBHOOK_OFF: gettext_lazy("A webhook was switched off"),
+    NOTE_CANCELLED: gettext_lazy("The note was cancelled at the tax office, but its goods have left"),
 }
 
 #: What can come of a follow-up, for the choice when it is closed by hand.
