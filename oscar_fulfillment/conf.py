@@ -62,6 +62,15 @@ DEFAULTS: dict[str, Any] = {
     "OPERATOR_EMAILS": [],
     # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.
     "ISSUER_TAX_IDS": [],
+    # Who issues NF-e from here (needs the extra [nfe-emit]): the keys are those of SELLERS, or others with "seller"
+    # naming one; the value {"certificate": path of the A1 file (.pfx), "password": ..., "uf": "SP", "crt": 1 | 3,
+    # "ie": ..., "district": ..., "series": 1, "environment": "homologation" | "production", ...}, see docs/nfe.md.
+    "NFE": {},
+    # Hours after its authorisation within which a note is cancelled by its issuer; states may allow another time.
+    "NFE_CANCEL_HOURS": 24,
+    # Dotted path of ``callable(product) -> dict`` with what the tax profile does not know of an article: "ncm", "cest",
+    # "origin", "gtin". Default: the product's attributes of these names, and its UPC as GTIN.
+    "NFE_PRODUCT": "",
     # Counts in lists stop here and show as "1,000+": a full COUNT(*) costs a scan (see docs).
     "CAPPED_COUNT": 1000,
     # Rows of the order list.

@@ -67,8 +67,8 @@ _GROUPS: dict[str, Any] = {
     "dest": gettext_lazy("buyer"),
     "infRespTec": gettext_lazy("technical contact"),
 }
-#: What should have stood there, by the name of the first that may.
-_EXPECTED = re.compile(r"Expected is (?:one of )?\( ?(?:\{[^}]*\})?(\w+)")
+#: What should have stood there. The names that may be left out come first.
+_EXPECTED = re.compile(r"Expected is (?:one of )?\(([^)]*)\)")
 _FACET = re.compile(r"\[facet '([a-zA-Z]+)'\]")
 
 
@@ -126,7 +126,7 @@ def _in_words(root: Any, error: Any) -> SchemaProblem:
             groups.append(str(_GROUPS[tag]))
     expected = _EXPECTED.search(error.message)
     if expected:
-        name = expected[1]
+        name = expected[1].split(",")[-1].strip().rpartition("}")[2]
         message = _("“%(field)s” is missing.") % {"field": _field(name)}
     else:
         facet = _FACET.search(error.message)
