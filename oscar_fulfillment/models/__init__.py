@@ -1,6 +1,7 @@
 from .bank import BankEntry, BankStatement, ImportDraft
 from .carrier import CarrierOrder, CarrierSetup, UnmappedCode
 from .draft import OrderDraft
+from .emission import NfeCoverage, NfeEmission, NfeEvent, NfeSeries, NfeVoiding
 from .fulfillment import Hold, OrderFulfillment
 from .history import StatusChange
 from .invoice import Invoice
@@ -12,6 +13,7 @@ from .payout import Payout, PayoutLine
 from .provider_payment import PaymentOperation, ProviderPayment
 from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
+from .tax_profile import TaxProfile, TaxProfileChange
 from .terms import CreditNote, FollowUp, PaymentTerms
 from .views import BulkJob, BulkJobItem, SavedView
 
@@ -29,6 +31,11 @@ __all__ = [
     "InboundMessage",
     "Invoice",
     "LaneHealth",
+    "NfeCoverage",
+    "NfeEmission",
+    "NfeEvent",
+    "NfeSeries",
+    "NfeVoiding",
     "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
@@ -48,6 +55,8 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "StatusChange",
+    "TaxProfile",
+    "TaxProfileChange",
     "TrackingEvent",
     "UnmappedCode",
 ]

@@ -75,7 +75,7 @@ def _note(facts: NoteFacts, key: AccessKey) -> dict[str, Any]:
         "ide": _identification(facts, key),
         "emit": _issuer(facts),
         "dest": _recipient(facts.recipient, is_test=facts.environment == HOMOLOGATION),
-        "det": [_detail(facts, place, line, tax) for place, (line, tax) in enumerate(zip(facts.lines, taxes, strict=True), 1)],
+        "det": [_detail(facts, *one) for one in zip(range(1, MAX_LINES + 1), facts.lines, taxes, strict=False)],
         "total": _totals(facts, taxes),
         "transp": _transport(facts),
         "pag": {"detPag": [_payment(facts, payment.code, payment.amount, payment.label) for payment in facts.payments]},

@@ -53,7 +53,9 @@ class SefazClient:
 
     def receipt(self, receipt: str, *, emission_type: int = NORMAL) -> Answer:
         """What became of a lot that was taken."""
-        return self._ask(Service.RECEIPT, requests.receipt_query(self.environment, receipt), answers.read_lot, emission_type)
+        return self._ask(
+            Service.RECEIPT, requests.receipt_query(self.environment, receipt), answers.read_lot, emission_type
+        )
 
     def query(self, key: str, *, emission_type: int = NORMAL) -> Answer:
         """What is known of a note."""
@@ -86,10 +88,10 @@ class SefazClient:
         )
         parts = urlsplit(address)
         client = self._client(f"{parts.scheme}://{parts.netloc}")
+        content = _NOT_SENT.sub("", content, count=1)
         body = (
             f'<?xml version="1.0" encoding="utf-8"?><soap12:Envelope xmlns:soap12="{_ENVELOPE}"><soap12:Body>'
-            f'<nfeDadosMsg xmlns="{service.namespace}">{_NOT_SENT.sub("", content, count=1)}</nfeDadosMsg></soap12:Body>'
-            "</soap12:Envelope>"
+            f'<nfeDadosMsg xmlns="{service.namespace}">{content}</nfeDadosMsg></soap12:Body></soap12:Envelope>'
         )
         headers = {
             "Accept": "application/soap+xml, text/xml",

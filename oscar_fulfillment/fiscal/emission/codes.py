@@ -50,37 +50,57 @@ class Hint:
     where: str
 
 
-_CERTIFICATE = Hint(_("The certificate is not accepted: see that it is valid, and of this firm."), SETTINGS)
-_BUYER_IE = Hint(
-    _("The buyer's state registration (IE) does not fit: leave it empty for somebody who is no taxpayer, or ask them."), MEND
+_FORBIDDEN_BUYER = Hint(
+    _(
+        "The tax office forbids this sale to this buyer. The number is used up; without another buyer no note can be "
+        "issued."
+    ),
+    PERSON,
 )
-_ADDRESS = Hint(_("The buyer's address does not fit: correct it, then send the note again."), MEND)
-_SUMS = Hint(_("The tax profile gives sums that the tax office reckons otherwise: ask your accountant."), PROFILE)
-_RULES = Hint(_("Correct the tax profile of these articles, then send the note again."), PROFILE)
+_FORBIDDEN_FIRM = Hint(
+    _("The tax office forbids this firm to issue. The number is used up: ask your accountant."), PERSON
+)
+_CERTIFICATE = Hint(_("The certificate is not accepted: see that it is valid, and of this firm."), SETTINGS)
 _ISSUER = Hint(_("The tax office does not let this firm issue: ask your accountant."), PERSON)
+_BUYER_IE = Hint(
+    _("The buyer's state registration (IE) does not fit: leave it empty for somebody who is no taxpayer, or ask them."),
+    MEND,
+)
+_BUYER = Hint(_("The buyer's tax number is wrong: correct it in the order."), ADDRESS)
+_ADDRESS = Hint(_("The buyer's address does not fit: correct it, then send the note again."), MEND)
+_FIELD = Hint(
+    _(
+        "A field of the note has a form that the tax office does not take: look for it in the words above, mend it, "
+        "and send the note again."
+    ),
+    MEND,
+)
+_RULES = Hint(_("Correct the tax profile of these articles, then send the note again."), PROFILE)
+_SUMS = Hint(_("The tax profile gives sums that the tax office reckons otherwise: ask your accountant."), PROFILE)
 _DOWN = Hint(_("The tax office is out of service. The note is sent by itself when it is back."), WAIT)
+_WORKING_ON_IT = Hint(_("The tax office works on it. It is asked by itself."), WAIT)
 #: code -> what helps. From the layout manual's rules; a code that is not here is shown with the office's words alone.
-HINTS: dict[str, Hint] = {
-    **dict.fromkeys(("108", "109"), _DOWN),
-    **dict.fromkeys(("103", "105"), Hint(_("The tax office works on it. It is asked by itself."), WAIT)),
-    **dict.fromkeys(("110", "302"), Hint(_("The tax office forbids this sale to this buyer. The number is used up; without another buyer no note can be issued."), PERSON)),
-    **dict.fromkeys(("301", "303", "205"), Hint(_("The tax office forbids this firm to issue. The number is used up: ask your accountant."), PERSON)),
-    **dict.fromkeys(("213", "280", "281", "283", "284", "285", "286", "290", "291", "292", "293", "294", "295", "296", "297", "298"), _CERTIFICATE),
-    **dict.fromkeys(("203", "209", "230", "231", "245"), _ISSUER),
-    **dict.fromkeys(("210", "232", "233", "234", "235", "237", "305", "306", "321", "805"), _BUYER_IE),
-    **dict.fromkeys(("208", "237"), Hint(_("The buyer's tax number is wrong: correct it in the order."), ADDRESS)),
-    **dict.fromkeys(("270", "271", "272", "273", "274", "275"), _ADDRESS),
-    **dict.fromkeys(("215", "225"), Hint(_("A field of the note has a form that the tax office does not take: look for it in the words above, mend it, and send the note again."), MEND)),
-    **dict.fromkeys(("327", "386", "512", "518", "519", "520", "523", "525", "600", "694", "697", "698", "725", "733", "778", "806", "853", "930"), _RULES),
-    **dict.fromkeys(("528", "529", "531", "532", "533", "534", "535", "536", "537", "564", "602", "603", "610", "629", "630"), _SUMS),
-    "228": Hint(_("The note is too old to be taken: mend it, so that it is issued now."), MEND),
-    "539": Hint(_("Another note has this number at the tax office already. See what became of it there."), PERSON),
-    "703": Hint(_("The clock of this server is ahead: set it, then send the note again."), SETTINGS),
-    "972": Hint(_("This state asks for a technical contact: name one in the settings (NFE, “technical”)."), SETTINGS),
-    "656": Hint(_("The tax office was asked too often. It is asked again later, by itself."), WAIT),
-    "501": Hint(_("The time to cancel is over. Ask your accountant: a note of return may help."), PERSON),
-    "594": Hint(_("The correction has a number that was used: try again."), MEND),
-}  # fmt: skip
+_BY_HINT = (
+    (_DOWN, "108 109"),
+    (_WORKING_ON_IT, "103 105"),
+    (_FORBIDDEN_BUYER, "110 302"),
+    (_FORBIDDEN_FIRM, "205 301 303"),
+    (_CERTIFICATE, "213 280 281 283 284 285 286 290 291 292 293 294 295 296 297 298"),
+    (_ISSUER, "203 209 230 231 245"),
+    (_BUYER_IE, "210 232 233 234 235 305 306 321 805"),
+    (_BUYER, "208 237"),
+    (_ADDRESS, "270 271 272 273 274 275"),
+    (_FIELD, "215 225"),
+    (_RULES, "327 386 512 518 519 520 523 525 600 694 697 698 725 733 778 806 853 930"),
+    (_SUMS, "528 529 531 532 533 534 535 536 537 564 602 603 610 629 630"),
+    (Hint(_("The note is too old to be taken: mend it, so that it is issued now."), MEND), "228"),
+    (Hint(_("Another note has this number at the tax office already. See what became of it there."), PERSON), "539"),
+    (Hint(_("The clock of this server is ahead: set it, then send the note again."), SETTINGS), "703"),
+    (Hint(_("This state asks for a technical contact: name one in the settings (NFE)."), SETTINGS), "972"),
+    (Hint(_("The tax office was asked too often. It is asked again later, by itself."), WAIT), "656"),
+    (Hint(_("The time to cancel is over. Ask your accountant: a note of return may help."), PERSON), "501"),
+)
+HINTS: dict[str, Hint] = {code: found for found, codes in _BY_HINT for code in codes.split()}
 
 
 def hint(status: str) -> Hint | None:

@@ -50,7 +50,12 @@ def server_of(state: str, emission_type: int) -> str:
 
 
 def address_of(
-    service: Service, *, state: str, environment: str, emission_type: int = NORMAL, given: Mapping[str, Any] | None = None
+    service: Service,
+    *,
+    state: str,
+    environment: str,
+    emission_type: int = NORMAL,
+    given: Mapping[str, Any] | None = None,
 ) -> str:
     """Where a service is asked.
 

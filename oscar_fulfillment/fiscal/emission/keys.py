@@ -26,7 +26,9 @@ def make_code(number: int) -> str:
 def is_code(code: str, number: int) -> bool:
     """Whether the tax office takes this code: not all the same digit, no run, not the note's own number."""
     same = code == f"{number:08d}"[-8:]
-    return len(code) == 8 and code.isascii() and code.isdigit() and len(set(code)) > 1 and code not in _RUNS and not same
+    return (
+        len(code) == 8 and code.isascii() and code.isdigit() and len(set(code)) > 1 and code not in _RUNS and not same
+    )
 
 
 def make_access_key(

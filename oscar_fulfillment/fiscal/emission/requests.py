@@ -19,8 +19,8 @@ REASON, CORRECTION_TEXT = (15, 255), (15, 1000)
 MAX_CORRECTIONS = 20
 _CONDITIONS = (
     "A Carta de Correcao e disciplinada pelo paragrafo 1o-A do art. 7o do Convenio S/N, de 15 de dezembro de 1970 e "
-    "pode ser utilizada para regularizacao de erro ocorrido na emissao de documento fiscal, desde que o erro nao esteja "
-    "relacionado com: I - as variaveis que determinam o valor do imposto tais como: base de calculo, aliquota, "
+    "pode ser utilizada para regularizacao de erro ocorrido na emissao de documento fiscal, desde que o erro nao "
+    "esteja relacionado com: I - as variaveis que determinam o valor do imposto tais como: base de calculo, aliquota, "
     "diferenca de preco, quantidade, valor da operacao ou da prestacao; II - a correcao de dados cadastrais que "
     "implique mudanca do remetente ou do destinatario; III - a data de emissao ou de saida."
 )
@@ -55,12 +55,10 @@ def status_query(environment: str, state: str) -> str:
 
 
 def cancellation(*, key: AccessKey, environment: str, protocol: str, reason: str, at: datetime) -> str:
-    """The event that cancels a note, to be signed. Raises ValueError for a reason or protocol that is refused anyway."""
+    """The event that cancels a note, to be signed. ValueError for a reason or a protocol that is refused anyway."""
     if not (protocol.isascii() and protocol.isdigit() and len(protocol) in (15, 17)):
         raise ValueError("a protocol has 15 or 17 digits")
-    detail = (
-        f"<descEvento>Cancelamento</descEvento><nProt>{protocol}</nProt><xJust>{_text(reason, REASON)}</xJust>"
-    )
+    detail = f"<descEvento>Cancelamento</descEvento><nProt>{protocol}</nProt><xJust>{_text(reason, REASON)}</xJust>"
     return _event(CANCELLATION, key, environment, at, 1, detail)
 
 

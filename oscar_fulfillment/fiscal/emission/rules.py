@@ -191,9 +191,9 @@ _SHAPES = {
     "cfop_inside": (_pattern(r"5[0-9]{3}"), _("The CFOP inside the state has four digits and begins with 5.")),
     "cfop_outside": (_pattern(r"6[0-9]{3}"), _("The CFOP to other states has four digits and begins with 6.")),
     "cfop_outside_firm": (_pattern(r"6[0-9]{3}|"), _("The CFOP to other states has four digits and begins with 6.")),
-    "benefit": (_pattern(r"[A-Z0-9]{8}|[A-Z0-9]{10}|SEM CBENEF|"), _("The code of the tax benefit has eight or ten characters.")),
-    "class_code": (_pattern(r"[0-9]{6}|"), _("The tax classification of IBS and CBS has six digits, for example 000001.")),
-    "ipi_framework": (_pattern(r"[0-9A-Z]{1,3}"), _("The framework code of IPI has up to three characters; 999 where there is none.")),
+    "benefit": (_pattern(r"[A-Z0-9]{8}|[A-Z0-9]{10}|SEM CBENEF|"), _("A tax benefit has eight or ten characters.")),
+    "class_code": (_pattern(r"[0-9]{6}|"), _("The tax class of IBS and CBS has six digits, for example 000001.")),
+    "ipi_framework": (_pattern(r"[0-9A-Z]{1,3}"), _("The framework of IPI has up to three characters; 999 for none.")),
 }  # fmt: skip
 
 

@@ -22,7 +22,9 @@ def _fit(character: str) -> str:
         return character
     if unicodedata.category(character)[0] in "CZM":
         return " " if unicodedata.category(character)[0] == "Z" else ""
-    simpler = "".join(c for c in unicodedata.normalize("NFKD", character) if " " <= c <= "ÿ" and not "\x7f" <= c < "\u00a1")
+    simpler = "".join(
+        c for c in unicodedata.normalize("NFKD", character) if " " <= c <= "ÿ" and not "\x7f" <= c < "\u00a1"
+    )
     return simpler or "?"
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -14,15 +15,15 @@ from oscar_fulfillment.core.exceptions import ConfigurationError
 from oscar_fulfillment.documents.parties import Party
 from oscar_fulfillment.documents.sellers import read_seller
 from oscar_fulfillment.fiscal import taxids
-
-from .certificates import Certificate, load_certificate
-from .client import SefazClient
-from .facts import HOMOLOGATION, PRODUCTION, Contact, Issuer, Place
-from .municipalities import STATE_CODES, find_municipality, is_municipality
+from oscar_fulfillment.fiscal.emission.certificates import Certificate, load_certificate
+from oscar_fulfillment.fiscal.emission.client import SefazClient
+from oscar_fulfillment.fiscal.emission.facts import HOMOLOGATION, PRODUCTION, Contact, Issuer, Place
+from oscar_fulfillment.fiscal.emission.municipalities import STATE_CODES, find_municipality, is_municipality
 
 #: The clocks of the states that do not go by Brasília's.
 _ZONES = {"AC": "America/Rio_Branco", "AM": "America/Manaus", "RO": "America/Porto_Velho", "RR": "America/Boa_Vista",
           "MT": "America/Cuiaba", "MS": "America/Campo_Grande"}  # fmt: skip
+_ENVIRONMENTS = (HOMOLOGATION, PRODUCTION)
 _KNOWN = {
     "certificate", "password", "ca_bundle", "uf", "environment", "series", "crt", "ie", "seller", "district",
     "complement", "municipality", "phone", "trade_name", "operation", "text", "freight_mode", "payments", "contingency",
@@ -122,9 +123,9 @@ def read_issuing(alias: str, given: Any) -> Issuing:
     checks = {
         "uf is the two letters of a state": state in STATE_CODES,
         "crt is 1, 2, 3 or 4": given["crt"] in (1, 2, 3, 4),
-        "environment is homologation or production": given.get("environment", HOMOLOGATION) in (HOMOLOGATION, PRODUCTION),
+        "environment is homologation or production": given.get("environment", HOMOLOGATION) in _ENVIRONMENTS,
         "series is a number from 0 to 889": _is_number(given.get("series", 1), 0, 889),
-        "ie has 2 to 14 digits": str(given["ie"]).isascii() and str(given["ie"]).isdigit() and 2 <= len(str(given["ie"])) <= 14,
+        "ie has 2 to 14 digits": re.fullmatch("[0-9]{2,14}", str(given["ie"]), re.ASCII) is not None,
         "freight_mode is 0 to 4, or 9": given.get("freight_mode", 0) in (0, 1, 2, 3, 4, 9),
         "timeout is a number of seconds above zero": _is_number(given.get("timeout", 60), 0.01, 600),
         "payments is a dict of two-digit codes": _are_payments(given.get("payments", {})),
@@ -154,11 +155,13 @@ def read_issuing(alias: str, given: Any) -> Issuing:
 def _issuer(where: str, alias: str, given: Mapping[str, Any], state: str) -> Issuer:
     key = str(given.get("seller", alias))
     if key not in settings.SELLERS:
-        raise ConfigurationError(f"{where}: SELLERS has no {key!r} (name another with \"seller\")")
+        raise ConfigurationError(f'{where}: SELLERS has no {key!r} (name another with "seller")')
     party = read_seller(key, settings.SELLERS[key]).party
     code = str(given.get("municipality") or find_municipality(party.city, state))
     if not is_municipality(code, state):
-        raise ConfigurationError(f"{where}: {party.city!r} is no municipality of {state}; name its code: \"municipality\"")
+        raise ConfigurationError(
+            f'{where}: {party.city!r} is no municipality of {state}; name its code: "municipality"'
+        )
     if lacking := [name for name, value in (("street", party.street), ("house_number", party.house_number),
                    ("postcode", party.postcode), ("district", given.get("district"))) if not value]:  # fmt: skip
         raise ConfigurationError(f"{where}: the issuer's address lacks {', '.join(lacking)}")
