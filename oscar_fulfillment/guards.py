@@ -146,6 +146,29 @@ def has_shipment_under_way(step: Any) -> Reason | None:
     return Reason("nothing_under_way", _("Nothing of this order is under way."))
 
 
+def no_open_return(step: Any) -> Reason | None:
+    """What is in a return is counted and looked at there, piece by piece."""
+    found = next((each for each in step.subject.returns.all() if each.is_open), None)
+    if found is None:
+        return None
+    return Reason(
+        "open_return",
+        _("Return %(number)s of this order is open.") % {"number": found.number},
+        _("Receive or close it there"),
+        _return_url(step, found),
+    )
+
+
+def _return_url(step: Any, ret: Any) -> str:
+    user = step.actor.user
+    if user is None or not user.has_perm("oscar_fulfillment.work_returns"):
+        return ""  # no link to a page that this person may not open
+    try:
+        return reverse("dashboard:order-return", kwargs={"pk": ret.pk})
+    except NoReverseMatch:
+        return ""
+
+
 def invoice_not_used(step: Any) -> Reason | None:
     """An invoice can be taken back only while all its goods are still here; one such is enough to ask for."""
     used = {s.invoice_id for s in _shipments(step) if s.status != "pending"}

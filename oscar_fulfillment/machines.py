@@ -137,6 +137,7 @@ SHIPPING = StateMachine.declare(
             ("returned",),
             _("Mark as returned"),
             permission="deliver_order",
+            guards=(guards.no_open_return,),
             form="return",
             locks=True,
             danger=True,

@@ -5,7 +5,7 @@ from typing import Any
 
 from . import signals
 from .core import outbox
-from .services import mails, messages, operation_runs, oscar_events
+from .services import mails, messages, operation_runs, oscar_events, parcel_states, returns, supply_mails
 from .webhooks.carriers import register_carriers
 from .webhooks.payments import register_gateways
 
@@ -13,8 +13,10 @@ logger = logging.getLogger("oscar_fulfillment")
 
 oscar_events.connect()
 outbox.register_destination(messages.MAIL, mails.send_mail)
+mails.SENDERS[messages.SUPPLIER_ORDER] = supply_mails.send_supplier_order
 outbox.on_dead(mails.mail_died)
 outbox.on_dead(operation_runs.message_died)
+parcel_states.on_returned.append(returns.open_undelivered)
 register_gateways()
 register_carriers()
 

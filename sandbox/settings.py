@@ -173,6 +173,7 @@ OSCAR_FULFILLMENT = {
     "SELLERS": SELLERS,
     "OPERATOR_EMAILS": ["operator@example.com"],
     "PICKUP_POINT": "sandbox.shop.stores.pickup_point",
+    "SUPPLIER_EMAILS": {code: f"supplies.{code}@example.com" for code in ("br", "ch", "ru", "eu")},
     "CHECKOUT_COUNTRIES": "sandbox.shop.stores.checkout_countries",
     "CHECKOUT_PAYMENT_METHODS": "sandbox.shop.stores.checkout_payment_methods",
 }

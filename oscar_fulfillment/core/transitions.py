@@ -385,6 +385,13 @@ def _storable(key: str) -> str:
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
 
 
+def key_of_form(key: str, typed: Mapping[str, Any]) -> str:
+    """The key of exactly this: the same form sent twice is one step. Browsers go back to a form with its old key;
+    what was changed there must not pass for the repetition of what was sent before."""
+    listed = sorted((name, str(value)) for name, value in typed.items() if name not in ("version", "key"))
+    return f"{key}-{hashlib.sha256(repr(listed).encode()).hexdigest()[:16]}"
+
+
 def new_key() -> str:
     """A fresh idempotency key, for forms."""
     return uuid.uuid4().hex

@@ -7,14 +7,17 @@ from .history import StatusChange
 from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .method_changes import PaymentMethodChange
+from .packing import Packing, PackingScan
 from .parcel import Parcel, ParcelLine, TrackingEvent
 from .payment import PaymentMethod
 from .payout import Payout, PayoutLine
 from .provider_payment import PaymentOperation, ProviderPayment
 from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
+from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .tax_profile import TaxProfile, TaxProfileChange
 from .terms import CreditNote, FollowUp, PaymentTerms
+from .tracking_import import TrackingImport, TrackingImportRow
 from .views import BulkJob, BulkJobItem, SavedView
 
 __all__ = [
@@ -26,6 +29,7 @@ __all__ = [
     "CarrierSetup",
     "CreditNote",
     "FollowUp",
+    "GoodsReceipt",
     "Hold",
     "ImportDraft",
     "InboundMessage",
@@ -39,6 +43,8 @@ __all__ = [
     "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
+    "Packing",
+    "PackingScan",
     "Parcel",
     "ParcelLine",
     "PaymentMethod",
@@ -55,8 +61,12 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "StatusChange",
+    "SupplierOrder",
+    "SupplierOrderLine",
     "TaxProfile",
     "TaxProfileChange",
     "TrackingEvent",
+    "TrackingImport",
+    "TrackingImportRow",
     "UnmappedCode",
 ]

@@ -47,7 +47,10 @@ class FulfillmentOrdersDashboardMixin:
         from .list_urls import list_permissions
         from .money_urls import money_permissions
         from .page_urls import page_urls
+        from .return_urls import return_permissions
+        from .scan_urls import scan_permissions
         from .settings_urls import settings_permissions
+        from .supply_urls import supply_permissions
 
         super().configure_permissions()  # type: ignore[misc]
         # Staff who may see our statuses need no second permission of Oscar's to open the pages that show them.
@@ -58,7 +61,8 @@ class FulfillmentOrdersDashboardMixin:
             )
         # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
-        self.permissions_map |= money_permissions()
+        self.permissions_map |= money_permissions() | supply_permissions()
+        self.permissions_map |= return_permissions() | scan_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
@@ -67,11 +71,22 @@ class FulfillmentOrdersDashboardMixin:
         from .list_urls import list_urls
         from .money_urls import money_urls
         from .page_urls import page_urls
+        from .return_urls import return_urls
+        from .scan_urls import scan_urls
         from .settings_urls import settings_urls
+        from .supply_urls import supply_urls
 
         config: Any = self
         # Ours first: Oscar's "<number>/" takes any word for an order number.
-        ours = [*list_urls(), *money_urls(), *settings_urls(), *page_urls()]
+        ours = [
+            *list_urls(),
+            *money_urls(),
+            *supply_urls(),
+            *return_urls(),
+            *scan_urls(),
+            *settings_urls(),
+            *page_urls(),
+        ]
         return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]
 
 

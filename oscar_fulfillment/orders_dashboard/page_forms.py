@@ -6,7 +6,6 @@ A shop's own step names its form in ``Transition(form=...)``: a name of :data:`F
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -19,7 +18,7 @@ from django.utils.translation import gettext_lazy
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.statemachine import Reason
-from oscar_fulfillment.core.transitions import new_key
+from oscar_fulfillment.core.transitions import key_of_form, new_key
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.selectors.order_page import OrderPage
 
@@ -107,15 +106,8 @@ class StepForm(forms.Form):
     def run(self, actor: Actor) -> StatusChange:
         """:meth:`save` with the version that was seen and the form's key."""
         seen = self.cleaned_data
-        return self.save(order=self.page.order, actor=actor, expected_version=seen["version"], key=self._once())
-
-    def _once(self) -> str:
-        """The key of exactly this: the same form sent twice is one step. Browsers go back to a form with its old key;
-        what was changed there must not pass for the repetition of what was sent before."""
-        typed = sorted(
-            (name, str(value)) for name, value in self.cleaned_data.items() if name not in ("version", "key")
-        )
-        return f"{self.cleaned_data['key']}-{hashlib.sha256(repr(typed).encode()).hexdigest()[:16]}"
+        key = key_of_form(seen["key"], seen)
+        return self.save(order=self.page.order, actor=actor, expected_version=seen["version"], key=key)
 
     def take_errors(self, error: InvalidInput) -> None:
         """Put the service's complaints to the fields they are about."""
@@ -223,4 +215,5 @@ from . import (  # noqa: E402  (they fill FORMS)
     page_forms_money,  # noqa: F401
     page_forms_order,  # noqa: F401
     page_forms_payment,  # noqa: F401
+    page_forms_pickup,  # noqa: F401
 )

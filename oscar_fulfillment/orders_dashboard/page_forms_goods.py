@@ -152,7 +152,7 @@ def _goods(row: ShipmentRow) -> str:
     return ", ".join(names[:3]) + (" …" if len(names) > 3 else "")
 
 
-class _ShipmentForm(StepForm):
+class ShipmentForm(StepForm):
     shipment = forms.IntegerField(
         label=gettext_lazy("Shipment"), required=False, min_value=1, max_value=MOST, widget=forms.Select
     )
@@ -186,7 +186,7 @@ def carrier_choices() -> list[tuple[str, Any]]:
 
 
 @form("dispatch")
-class DispatchForm(_ShipmentForm):
+class DispatchForm(ShipmentForm):
     """The goods leave."""
 
     carrier, tracking_code = _tracking_fields()
@@ -216,7 +216,7 @@ class DispatchForm(_ShipmentForm):
 
 
 @form("deliver")
-class DeliverForm(_ShipmentForm):
+class DeliverForm(ShipmentForm):
     """The goods have arrived."""
 
     notify = mail_field(gettext_lazy("Tell the customer by mail?"))

@@ -42,6 +42,7 @@ class StepView(OrderView):
         "resolve_problem": ("resolve_problem", RECORDS["problem", "resolve_problem"]),
         "revert_edit": ("revert_edit", RECORDS["edit", "revert_edit"]),
         "change_tracking": ("change_tracking", RECORDS["shipment", "change_tracking"]),
+        "ready_for_pickup": ("ready_for_pickup", RECORDS["shipment", "ready_for_pickup"]),
         "add_note": ("note", RECORDS["note", "add_note"]),
         **{action: (action, label) for action, label in MONEY_ACTIONS.items() if action != "refund_payment"},
         "refund_payment": ("refund", MONEY_ACTIONS["refund_payment"]),

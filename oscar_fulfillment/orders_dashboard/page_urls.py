@@ -36,6 +36,11 @@ def page_urls() -> list[URLPattern]:
             StepView.as_view(action="change_tracking"),
             name="order-tracking",
         ),
+        path(
+            "<str:number>/shipments/<int:shipment>/ready/",
+            StepView.as_view(action="ready_for_pickup"),
+            name="order-ready",
+        ),
         *(
             path(f"<str:number>/money/{slug(action)}/", StepView.as_view(action=action), name=f"order-{slug(action)}")
             for action in MONEY_ACTIONS
@@ -43,7 +48,11 @@ def page_urls() -> list[URLPattern]:
         path("<str:number>/payments/check/", CheckPaymentView.as_view(), name="order-payments-check"),
         path("<str:number>/payments/<int:payment>/check/", CheckPaymentView.as_view(), name="order-payment-check"),
         path("<str:number>/history/", views.HistoryView.as_view(), name="order-history"),
-        path("<str:number>/print/", views.PrintView.as_view(), name="order-print"),
+        path(
+            "<str:number>/documents/<slug:document>/",
+            document_views.OrderDocumentView.as_view(),
+            name="order-document",
+        ),
         path("<str:number>/invoice.pdf", document_views.order_invoice, name="order-invoice-pdf"),
         path(
             "<str:number>/messages/<int:message>/send-again/",

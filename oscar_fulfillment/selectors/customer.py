@@ -21,6 +21,8 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.documents.sellers import has_seller
 from oscar_fulfillment.models import Invoice, Shipment, StatusChange
 
+from .pickup import pickup_place
+
 #: ``OrderNote.note_type`` of notes written for the customer.
 CUSTOMER_NOTE_TYPE = "Customer"
 
@@ -52,7 +54,16 @@ HAPPENINGS: dict[tuple[str, str], Any] = {
     ("shipping", "release"): _("Order in process"),
     ("shipping", "dispatch"): _("Sent"),
     ("shipping", "deliver"): _("Delivered"),
+    ("shipment", "ready_for_pickup"): _("Ready to be collected"),
+    ("shipping", "hand_over"): _("Collected"),
     ("shipping", "return"): _("Came back to us"),
+    ("return", "request_return"): _("Return asked for"),
+    ("return", "approve_return"): _("Return approved"),
+    ("return", "refuse_return"): _("Return not possible"),
+    ("return", "cancel_return"): _("Return cancelled"),
+    ("shipping", "receive_return"): _("Returned goods have arrived"),
+    ("return", "settle_return"): _("Return settled"),
+    ("shipping", "send_replacement"): _("Other goods are prepared for you"),
     ("shipping", "cancel"): _("Order cancelled"),
     ("shipping", "restore"): _("Order taken up again"),
     ("terms", "remind"): _("Reminder sent"),
@@ -87,6 +98,18 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class PickUp:
+    """Goods that wait for their customer. ``code`` proves who may have them; ``place`` is where, in the shop's
+    words."""
+
+    shipment: int
+    code: str
+    place: str
+    ready_at: datetime
+    contents: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class Happening:
     """One line of the timeline. ``text`` was written for the customer: a note, or the reason of a cancelling."""
 
@@ -113,6 +136,7 @@ class Journey:
     has_backorder: bool = False
     happenings: list[Happening] = field(default_factory=list)
     parcels: list[Parcel] = field(default_factory=list)
+    pickups: list[PickUp] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
 
     @property
@@ -126,7 +150,8 @@ class Journey:
 
 
 def order_journey(order: Any) -> Journey:
-    """Everything about one order: at most nine queries, kept on the order object for the next caller."""
+    """Everything about one order: at most nine queries, kept on the order object for the next caller; three more where
+    the customer comes for the goods."""
     known = order.__dict__.get("_customer_journey")
     if known is None:
         known = order.__dict__["_customer_journey"] = _tell(order)
@@ -189,12 +214,29 @@ def _tell(order: Any) -> Journey:
     fulfillment = order.fulfillment
     journey.payment_method = fulfillment.payment_method
     journey.parcels = _parcels(fulfillment)
+    journey.pickups = _pickups(fulfillment)
     journey.invoices = [
         invoice for invoice in Invoice._default_manager.filter(fulfillment=fulfillment, cancelled_at=None)
         if not invoice.is_none
     ]  # fmt: skip
     journey.happenings = _happenings(fulfillment, journey)
     return journey
+
+
+def _pickups(fulfillment: Any) -> list[PickUp]:
+    """Goods that are ready; nothing is read where the customer does not come for them."""
+    if not fulfillment.is_collected:
+        return []
+    place = pickup_place(fulfillment.order)
+    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status="pending", ready_at__isnull=False)
+    return [
+        PickUp(
+            row.pk, row.pickup_code, place, row.ready_at,
+            tuple((line.line.title, line.quantity) for line in row.lines.all()),
+        )
+        for row in rows.prefetch_related("lines__line").order_by("number")
+        if row.ready_at is not None
+    ]  # fmt: skip
 
 
 def coming_parcels(order: Any) -> list[Parcel]:

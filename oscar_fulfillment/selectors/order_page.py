@@ -10,7 +10,7 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery, prefetch_related_objects
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.models import CreditNote, Invoice, OrderFulfillment, Shipment, StatusChange
+from oscar_fulfillment.models import CreditNote, Invoice, OrderFulfillment, Return, ReturnLine, Shipment, StatusChange
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
 
 from .order_money import OrderMoney, prefetches
@@ -66,6 +66,9 @@ class LineRow:
     image: str = ""
     released: int = 0
     sent: int = 0
+    delivered: int = 0
+    #: Of those that were sent, so many came back.
+    returned: int = 0
 
 
 @dataclass
@@ -83,6 +86,14 @@ class ShipmentRow:
     @property
     def units(self) -> int:
         return sum(quantity for _line, quantity in self.contents)
+
+
+@dataclass
+class ReturnRow:
+    """A return and what is in it: (order line, line of the return)."""
+
+    ret: Return
+    contents: list[tuple[Any, ReturnLine]] = field(default_factory=list)
 
 
 class OrderPage:
@@ -106,7 +117,9 @@ class OrderPage:
         if self._loaded:
             return
         self._loaded = True
-        prefetch_related_objects([self.order], Prefetch("lines", queryset=_lines()), "surcharges", "discounts")
+        prefetch_related_objects(
+            [self.order], Prefetch("lines", queryset=lines_with_pictures()), "surcharges", "discounts"
+        )
         prefetch_related_objects(
             [self.fulfillment],
             Prefetch(
@@ -116,10 +129,37 @@ class OrderPage:
             Prefetch("invoices", queryset=Invoice._default_manager.order_by("pk")),
             *prefetches(),
         )
+        if self.has_left:
+            prefetch_related_objects(
+                [self.fulfillment], Prefetch("returns", Return._default_manager.order_by("-number")), "returns__lines"
+            )
 
     @property
     def flow(self) -> Any:
         return self.fulfillment.flow_definition
+
+    @property
+    def has_left(self) -> bool:
+        """Whether goods of the order may be out there, so that some may come back."""
+        transition = self.flow.shipping.transitions.get("receive_return")
+        return transition is not None and self.fulfillment.shipping_status in transition.sources
+
+    @cached_property
+    def returns(self) -> list[ReturnRow]:
+        """The returns, the latest first, with what is in each."""
+        if not self.has_left:
+            return []
+        self.load()
+        lines = {line.pk: line for line in self.order.lines.all()}
+        return [
+            ReturnRow(ret, [(lines[each.line_id], each) for each in ret.lines.all() if each.line_id in lines])
+            for ret in self.fulfillment.returns.all()
+        ]
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether units are out there."""
+        return any(row.sent > row.returned for row in self.lines)
 
     @cached_property
     def shipments(self) -> list[ShipmentRow]:
@@ -148,19 +188,19 @@ class OrderPage:
 
     @cached_property
     def lines(self) -> list[LineRow]:
-        released: dict[int, int] = {}
-        sent: dict[int, int] = {}
-        for row in self.shipments:
-            if row.shipment.status == CANCELLED:
-                continue
-            for line, quantity in row.contents:
-                released[line.pk] = released.get(line.pk, 0) + quantity
-                if row.shipment.status in (DISPATCHED, DELIVERED, RETURNED):
-                    sent[line.pk] = sent.get(line.pk, 0) + quantity
-        return [
-            LineRow(line, _image_url(line), released.get(line.pk, 0), sent.get(line.pk, 0))
-            for line in self.order.lines.all()
-        ]
+        self.load()
+        rows = {line.pk: LineRow(line, image_url(line)) for line in self.order.lines.all()}
+        for each in self.fulfillment.shipments.all():
+            for content in each.lines.all() if each.status != CANCELLED else ():
+                if (row := rows.get(content.line_id)) is None:
+                    continue
+                # What is sent again for goods that came back was not ordered again.
+                row.released += content.quantity if each.replaces_id is None else 0
+                if each.status in (DISPATCHED, DELIVERED, RETURNED):
+                    row.sent += content.quantity
+                    row.returned += content.returned
+                    row.delivered += content.quantity if each.delivered_at else 0
+        return list(rows.values())
 
     @property
     def invoices(self) -> list[Invoice]:
@@ -243,7 +283,7 @@ class OrderPage:
         return list(self.order.discounts.all())
 
 
-def _lines() -> Any:
+def lines_with_pictures() -> Any:
     """Lines with the file name of their product's first picture (a variant without one shows its parent's)."""
     Line, ProductImage = get_model("order", "Line"), get_model("catalogue", "ProductImage")
     pictures = ProductImage._default_manager.filter(
@@ -252,7 +292,7 @@ def _lines() -> Any:
     return Line._default_manager.annotate(picture=Subquery(pictures.values("original")[:1])).order_by("pk")
 
 
-def _image_url(line: Any) -> str:
+def image_url(line: Any) -> str:
     name = getattr(line, "picture", "")
     if not name:
         return ""

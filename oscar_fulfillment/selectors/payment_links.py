@@ -29,6 +29,17 @@ def order_path(order: Any) -> str:
         return ""
 
 
+def returns_path(order: Any) -> str:
+    """Where the buyer announces that goods come back, for guests with the signed link; "" as above."""
+    try:
+        if order.user_id is not None:
+            return reverse("fulfillment:returns", kwargs={"order_number": order.number})
+        given = {"order_number": order.number, "hash": order.verification_hash()}
+        return reverse("fulfillment:guest-returns", kwargs=given)
+    except NoReverseMatch:
+        return ""
+
+
 def notification_path(provider: str) -> str:
     """Where a provider's notifications arrive; "" as above."""
     try:

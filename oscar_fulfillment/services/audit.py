@@ -23,7 +23,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Model, QuerySet, Sum
+from django.db.models import F, Model, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
@@ -31,7 +31,7 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.core.exceptions import ConfigurationError, FulfillmentError
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.models import CreditNote, FollowUp, OrderFulfillment, PaymentOperation, ProviderPayment
-from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, RETURNED, ShipmentLine
+from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, PENDING, RETURNED, ShipmentLine
 
 from . import followups, ledger
 from .payment_status import resolve
@@ -71,6 +71,7 @@ class _Books:
     told: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     lines: dict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     sent: dict[int, int] = field(default_factory=dict)
+    replacing: dict[int, int] = field(default_factory=dict)
 
 
 def audit_payments(*, ask_providers: bool = False, patience: timedelta = PATIENCE) -> Iterator[Difference]:
@@ -137,8 +138,12 @@ def _read(pks: Sequence[int]) -> _Books:
     ):
         if line.stockrecord.product.get_product_class().track_stock:
             books.lines[line.order_id].append(line)
-    left = ShipmentLine._default_manager.filter(line__order__in=pks, shipment__status__in=_SENT)
-    books.sent = dict(left.values_list("line").annotate(total=Sum("quantity")))
+    shipped = ShipmentLine._default_manager.filter(line__order__in=pks).order_by().values_list("line")
+    # What is sent again for goods that came back is allocated anew, and is no part of what was ordered.
+    again = Q(shipment__replaces__isnull=False)
+    left = shipped.filter(~again, shipment__status__in=_SENT)
+    books.sent = dict(left.annotate(total=Sum("quantity")))
+    books.replacing = dict(shipped.filter(again, shipment__status=PENDING).annotate(total=Sum("quantity")))
     return books
 
 
@@ -200,6 +205,7 @@ def _status(row: OrderFulfillment, books: _Books) -> Iterator[tuple[str, str]]:
 def _allocated(row: OrderFulfillment, books: _Books) -> Iterator[tuple[str, str]]:
     for line in books.lines.get(row.pk, ()):
         wanted = 0 if row.shipping_status in _GONE else line.quantity - books.sent.get(line.pk, 0)
+        wanted += books.replacing.get(line.pk, 0)
         if (line.num_allocated or 0) != wanted:
             yield "stock", _("line %(line)s has %(found)d units allocated instead of %(wanted)d") % {
                 "line": line.title, "found": line.num_allocated or 0, "wanted": wanted,

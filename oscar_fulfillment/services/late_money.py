@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -35,9 +35,18 @@ def credited(order_id: int) -> Decimal:
 
 
 def keep_as_credit(
-    *, order: Any, actor: Actor, amount: Decimal, reason: str, expected_version: int | None = None, key: str = ""
+    *,
+    order: Any,
+    actor: Actor,
+    amount: Decimal,
+    reason: str,
+    most: Decimal | None = None,
+    data: Mapping[str, Any] | None = None,
+    expected_version: int | None = None,
+    key: str = "",
 ) -> StatusChange:
-    """Make a credit note over money that the order does not need. At most what is too much; a reason is required."""
+    """Make a credit note over money that the order does not need. At most what is too much, or ``most``, where goods
+    came back for it; a reason is required. ``data`` is kept in the history."""
     reason = clean_text("reason", reason, required=True)
     if amount <= 0:
         raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
@@ -46,7 +55,7 @@ def keep_as_credit(
     def effect(steps: Sequence[Step]) -> None:
         for step in steps:
             step.subject.order.fulfillment = step.subject
-            left = excess(step.subject.order)
+            left = excess(step.subject.order) if most is None else most
             if amount > left:
                 message = _("At most %(sum)s is too much.") % {"sum": f"{left} {step.subject.order.currency}"}
                 step.refuse(Reason("too_much", message))
@@ -58,12 +67,13 @@ def keep_as_credit(
                 created_at=step.now, created_by_label=step.actor.label,
             )  # fmt: skip
             step.data |= {"amount": str(amount), "currency": note.currency, "number": note.number}
-            if left == amount:
+            if most is None and left == amount:
                 settle_excess(step, "credited")
 
     return move(
-        order, CREDIT, actor=actor, reason=reason, effect=effect, expected_version=expected_version, key=key, lock=True
-    )
+        order, CREDIT, actor=actor, reason=reason, data=dict(data or {}), effect=effect,
+        expected_version=expected_version, key=key, lock=True,
+    )  # fmt: skip
 
 
 def after_refund(step: Step) -> None:

@@ -20,7 +20,6 @@ from .door import move
 
 INTERNAL = Move("note", "add_note", is_record=True)
 FOR_CUSTOMER = Move("note", "tell_customer", is_record=True)
-PRINTED = Move("document", "print", is_record=True)
 PROBLEM_SETTLED = Move("problem", "resolve_problem", is_record=True)
 
 
@@ -43,11 +42,6 @@ def add_note(*, order: Any, actor: Actor, text: str, visible_to_customer: bool =
 
     return move(order, FOR_CUSTOMER if visible_to_customer else INTERNAL, actor=actor, reason=text, effect=effect,
                 key=key)  # fmt: skip
-
-
-def record_print(*, order: Any, actor: Actor, document: str, key: str = "") -> StatusChange:
-    """Note in the history that a document was printed."""
-    return move(order, PRINTED, actor=actor, data={"document": document}, key=key)
 
 
 def resolve_problem(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -91,10 +91,10 @@ def request_void(
 
 
 def request_refund(
-    *, order: Any, payment: int, actor: Actor, amount: Decimal, reason: str, expected_version: int | None = None,
-    key: str = "",
+    *, order: Any, payment: int, actor: Actor, amount: Decimal, reason: str, data: Mapping[str, Any] | None = None,
+    expected_version: int | None = None, key: str = "",
 ) -> StatusChange:  # fmt: skip
-    """Grant a refund and ask the provider to execute it. A reason is required.
+    """Grant a refund and ask the provider to execute it. A reason is required. ``data`` is kept in the history.
 
     Granted is not executed: the order counts as refunded when the provider says so; one that fails stays visible.
     """
@@ -117,12 +117,13 @@ def request_refund(
             raise InvalidInput({"amount": [_("This provider refunds the whole sum or nothing.")]})
         return amount
 
-    return _request(order, payment, PaymentOperation.REFUND, check, actor, reason, expected_version, key)
+    return _request(order, payment, PaymentOperation.REFUND, check, actor, reason, expected_version, key, data)
 
 
 def _request(
-    order: Any, payment_id: int, kind: str, check: Any, actor: Actor, reason: str, version: int | None, key: str
-) -> StatusChange:
+    order: Any, payment_id: int, kind: str, check: Any, actor: Actor, reason: str, version: int | None, key: str,
+    data: Mapping[str, Any] | None = None,
+) -> StatusChange:  # fmt: skip
     from .provider_payments import gateway_of
 
     def effect(steps: Sequence[Step]) -> None:
@@ -142,8 +143,9 @@ def _request(
             step.data |= {"amount": str(amount), "currency": rows[0].currency, "operation": operation.pk}
 
     return move(
-        order, REQUESTS[kind], actor=actor, reason=reason, effect=effect, expected_version=version, key=key, lock=True
-    )
+        order, REQUESTS[kind], actor=actor, reason=reason, data=dict(data or {}), effect=effect,
+        expected_version=version, key=key, lock=True,
+    )  # fmt: skip
 
 
 def can(payment: ProviderPayment, capability: Capability) -> bool:

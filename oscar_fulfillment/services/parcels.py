@@ -132,6 +132,12 @@ def arrive_with(shipments: Sequence[Shipment], status: str, now: datetime) -> No
     rows.update(status=status, next_check_at=None, **({"delivered_at": now} if status == DELIVERED else {}))
 
 
+def come_back_with(shipments: Sequence[Shipment]) -> None:
+    """The boxes of shipments all of whose goods are back."""
+    rows = Parcel._default_manager.filter(shipment__in=shipments, status__in=[DISPATCHED, DELIVERED])
+    rows.update(status=RETURNED, next_check_at=None)
+
+
 def change_tracking(
     *,
     order: Any,

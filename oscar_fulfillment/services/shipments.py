@@ -25,16 +25,17 @@ def resolve_shipping_status(statuses: Iterable[str], *, has_backorder: bool, pen
     all left                     yes         partially_dispatched
     all left, some under way     no          dispatched
     all left, some delivered     no          delivered, once none is under way
-    all returned                 any         returned
+    all returned                 yes         partially_dispatched: the rest is still to be sent
+    all returned                 no          returned
     ============================ =========== ======================
     """
     found = {status for status in statuses if status != CANCELLED}
     if not found - {PENDING}:
         return pending
-    if found == {RETURNED}:
-        return "returned"
     if PENDING in found or has_backorder:
         return "partially_dispatched"
+    if found == {RETURNED}:
+        return "returned"
     return "dispatched" if DISPATCHED in found else "delivered"
 
 
@@ -83,8 +84,8 @@ class ShipmentBook:
 
     def covered(self, order_id: int) -> dict[int, int]:
         """Units per order line pk that need no release any more: in a shipment, sent or not, or given up."""
-        originals = [s for s in self.by_order[order_id] if s.replaces_id is None]
-        return self.quantities([*originals, *self.dropped[order_id]])
+        found = [*self.by_order[order_id], *self.dropped[order_id]]
+        return self.quantities(shipment for shipment in found if shipment.replaces_id is None)
 
     def resolve(self, order_id: int, *, has_backorder: bool, pending: str) -> str:
         return resolve_shipping_status(

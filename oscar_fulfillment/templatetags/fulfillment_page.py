@@ -57,6 +57,17 @@ def shipment_tone(status: str) -> str:
 
 
 @register.filter
+def documents_of(documents: dict[str, Any], shipment: Any) -> list[dict[str, Any]]:
+    """The documents of one shipment, see ``page_documents``; none where the order has only that one."""
+    return documents["shipments"].get(shipment.pk, []) if documents else []
+
+
+@register.filter
+def return_tone(status: str) -> str:
+    return page_words.RETURN_TONES.get(status, "secondary")
+
+
+@register.filter
 def tax_id(fulfillment: Any) -> str:
     """The buyer's tax number as people of that country write it."""
     return format_tax_id(fulfillment.tax_id_kind, fulfillment.tax_id)

@@ -472,7 +472,7 @@ def test_processes_that_start_together_make_each_event_type_once():
     assert sorted(codes) == sorted(mails.EVENT_TYPES)
 
 
-@pytest.mark.parametrize("kind", list(mails.EVENT_TYPES))
+@pytest.mark.parametrize("kind", sorted(mails.EVENT_TYPES.keys() - mails.SENDERS.keys()))
 def test_every_mail_renders_with_the_order_alone_as_in_oscars_preview(kind, order):
     given = get_model("communication", "CommunicationEventType")(code=kind).get_messages({"order": order})
     assert order.number in given["subject"]

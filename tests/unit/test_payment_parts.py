@@ -12,7 +12,7 @@ from PIL import Image
 from oscar_fulfillment.documents.parties import Party
 from oscar_fulfillment.documents.payment_parts import pix, references, russian_qr, swiss_qr
 from oscar_fulfillment.documents.payment_parts.latin import ascii_only, romanised
-from oscar_fulfillment.documents.payment_parts.qr import qr_code, qr_svg
+from oscar_fulfillment.documents.qr import qr_code, qr_svg
 from oscar_fulfillment.documents.renderer import DocumentError
 from tests.invoices import IBAN, QR_IBAN
 
