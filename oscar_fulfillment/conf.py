@@ -84,6 +84,17 @@ DEFAULTS: dict[str, Any] = {
     # Dotted path of ``callable(product) -> dict`` with what the tax profile does not know of an article: "ncm", "cest",
     # "origin", "gtin". Default: the product's attributes of these names, and its UPC as GTIN.
     "NFE_PRODUCT": "",
+    # Which notes are taken from files: "production", or "homologation" (test notes, which have no fiscal value).
+    "NFE_ENVIRONMENT": "production",
+    # By how much a note's sum may differ from the order's (or the shipment's), in reais.
+    "NFE_TOLERANCE": 0.01,
+    # A PEM file with the roots of ICP-Brasil and the authorities below them; empty: whoever signed a note, the
+    # signature is checked, but not whether its certificate is to be trusted.
+    "NFE_CA_BUNDLE": "",
+    # The largest file of one note, and what an upload may hold in all (unpacked), in bytes; the most files in it.
+    "NFE_MAX_BYTES": 3_000_000,
+    "NFE_MAX_UPLOAD": 50_000_000,
+    "NFE_MAX_FILES": 2000,
     # Counts in lists stop here and show as "1,000+": a full COUNT(*) costs a scan (see docs).
     "CAPPED_COUNT": 1000,
     # Rows of the order list.

@@ -36,6 +36,7 @@ _OUR_ENTRIES = [
     {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
     {"label": _("Missing goods"), "url_name": "dashboard:order-missing", "access_fn": _may_open},
     {"label": _("Returns"), "url_name": "dashboard:order-returns", "access_fn": _may_open},
+    {"label": _("Fiscal notes"), "url_name": "dashboard:order-notes", "access_fn": _may_open},
     {"label": _("Bank statements"), "url_name": "dashboard:order-statements", "access_fn": _may_open},
     {"label": _("Payouts"), "url_name": "dashboard:order-payouts", "access_fn": _may_open},
     {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},

@@ -114,6 +114,7 @@ RECORDS: dict[tuple[str, str], Any] = {
     ("note", "add_note"): _("Note"),
     ("note", "tell_customer"): _("Note to the customer"),
     ("document", "print"): _("Printed"),
+    ("document", "file_note"): _("Fiscal document filed"),
     ("shipment", "change_tracking"): _("Tracking code changed"),
     ("shipment", "change_parcels"): _("Parcels changed"),
     ("shipment", "split_shipment"): _("Shipment split"),

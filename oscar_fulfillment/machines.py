@@ -93,7 +93,7 @@ SHIPPING = StateMachine.declare(
         Transition(
             "invoice",
             ("released", "partially_invoiced", "partially_dispatched"),
-            ("invoiced", "partially_dispatched"),
+            ("partially_invoiced", "invoiced", "partially_dispatched"),
             pgettext_lazy("step", "Invoice"),
             permission="invoice_order",
             guards=(guards.no_open_hold, guards.has_shipment_to_invoice),

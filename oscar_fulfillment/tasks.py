@@ -71,11 +71,13 @@ def sweep() -> None:
             queue.wake(name)
         for lane in pump.orphans():
             logger.error("messages wait in %r, but nobody handles it", lane)
-    from .services import bulk, import_drafts, tracking_imports
+    from .services import bulk, import_drafts, nfe_imports, nfe_work, tracking_imports
 
     bulk.resume_stale()
     tracking_imports.resume_reading()
     import_drafts.drop_old_drafts()
+    nfe_imports.forget_refused()
+    nfe_work.resume()
 
 
 def run_bulk_job(job_id: int) -> None:
@@ -90,6 +92,12 @@ def read_tracking_import(import_id: int) -> None:
     from .services import tracking_imports
 
     tracking_imports.read_import(import_id, budget=settings.DRAIN_BUDGET)
+def work_notes() -> int:
+    """Check and apply fiscal notes until none waits or the budget is used up."""
+    from .services import nfe_work
+
+    queue.taken(nfe_work.TASK)
+    return nfe_work.work(budget=settings.DRAIN_BUDGET)
 
 
 def heartbeat() -> None:

@@ -7,6 +7,7 @@ from .history import StatusChange
 from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .method_changes import PaymentMethodChange
+from .nfe import NfeFile
 from .packing import Packing, PackingScan
 from .parcel import Parcel, ParcelLine, TrackingEvent
 from .payment import PaymentMethod
@@ -38,6 +39,7 @@ __all__ = [
     "NfeCoverage",
     "NfeEmission",
     "NfeEvent",
+    "NfeFile",
     "NfeSeries",
     "NfeVoiding",
     "OrderDraft",

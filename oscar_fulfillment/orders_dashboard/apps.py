@@ -46,6 +46,7 @@ class FulfillmentOrdersDashboardMixin:
     def configure_permissions(self) -> None:
         from .list_urls import list_permissions
         from .money_urls import money_permissions
+        from .nfe_urls import nfe_permissions
         from .page_urls import page_urls
         from .return_urls import return_permissions
         from .scan_urls import scan_permissions
@@ -61,7 +62,7 @@ class FulfillmentOrdersDashboardMixin:
             )
         # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
-        self.permissions_map |= money_permissions() | supply_permissions()
+        self.permissions_map |= money_permissions() | supply_permissions() | nfe_permissions()
         self.permissions_map |= return_permissions() | scan_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
@@ -70,6 +71,7 @@ class FulfillmentOrdersDashboardMixin:
     def get_urls(self) -> list[Any]:
         from .list_urls import list_urls
         from .money_urls import money_urls
+        from .nfe_urls import nfe_urls
         from .page_urls import page_urls
         from .return_urls import return_urls
         from .scan_urls import scan_urls
@@ -81,6 +83,7 @@ class FulfillmentOrdersDashboardMixin:
         ours = [
             *list_urls(),
             *money_urls(),
+            *nfe_urls(),
             *supply_urls(),
             *return_urls(),
             *scan_urls(),

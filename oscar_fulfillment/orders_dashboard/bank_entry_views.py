@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from functools import reduce
-from operator import or_
 from typing import Any
 
 from django.contrib import messages
@@ -21,11 +19,10 @@ from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.models import BankEntry, BankStatement, OrderFulfillment
 from oscar_fulfillment.selectors import bank_matching
 from oscar_fulfillment.selectors.bank_matching import Matches, Proposal
-from oscar_fulfillment.selectors.search import Hits, search
 from oscar_fulfillment.services import bank
 from oscar_fulfillment.statements.base import mask_account
 
-from .money_pages import MoneyView, chosen, flat, page_of
+from .money_pages import MoneyView, chosen, find_orders, flat, page_of
 
 TABS: dict[str, tuple[Any, str]] = {
     "open": (gettext_lazy("To look at"), BankEntry.NEW),
@@ -130,7 +127,7 @@ class EntryView(MoneyView):
     def show(self, request: HttpRequest, entry: BankEntry, *, status: int = 200, errors: Any = ()) -> HttpResponse:
         typed = request.GET.get("q", "").strip()[:200]
         matches = bank_matching.find_matches([entry], most=8)[entry.pk] if entry.is_open else Matches()
-        results = bank_matching.propose(entry, _search(typed)) if typed and entry.is_open else []
+        results = bank_matching.propose(entry, find_orders(typed)) if typed and entry.is_open else []
         context = {
             "entry": entry,
             "account": mask_account(entry.account),
@@ -149,12 +146,6 @@ class EntryView(MoneyView):
 def entry_or_404(pk: int) -> BankEntry:
     rows = BankEntry._default_manager.select_related("statement", "fulfillment")
     return get_object_or_404(rows, pk=pk)
-
-
-def _search(typed: str) -> list[OrderFulfillment]:
-    found = search(typed, Hits())
-    rows = OrderFulfillment._default_manager.select_related("order")
-    return list(rows.filter(reduce(or_, found)).order_by("-placed_at")[:20]) if found else []
 
 
 class _Act(MoneyView):

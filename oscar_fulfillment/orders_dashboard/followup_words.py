@@ -68,6 +68,9 @@ _WHY: dict[str, Any] = {
     followups.CHARGE_BACK: gettext_lazy("%(amount)s of %(provider)s went back to the buyer without us."),
     followups.OVERDUE: gettext_lazy("Due since %(due)s, and the reminders did not help."),
     followups.PAYMENT_LOST: gettext_lazy("%(provider)s: %(state)s. The order stays: %(why)s"),
+    followups.NOTE_CANCELLED: gettext_lazy(
+        "NF-e %(number)s, series %(series)s, is not valid any more. Get the goods back, or have another note issued."
+    ),
 }
 _MISMATCH = gettext_lazy("%(provider)s says %(amount)s where %(expected)s was asked: %(what)s does not match.")
 _STUCK = gettext_lazy("The money of %(provider)s is booked, but the order could not follow: %(why)s")

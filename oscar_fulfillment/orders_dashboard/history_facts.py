@@ -34,6 +34,8 @@ _LABELS = {
     "document": gettext_lazy("Document"),
     "handed_to": gettext_lazy("Handed over to"),
     "boxes": gettext_lazy("Boxes"),
+    "file": gettext_lazy("File"),
+    "protocol": gettext_lazy("Protocol"),
 }
 
 #: What of a payment does not match, in words.

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import reduce
+from operator import or_
 from typing import Any
 
 from django.contrib import messages
@@ -18,8 +20,9 @@ from django.views.generic import View
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
-from oscar_fulfillment.models import ImportDraft
+from oscar_fulfillment.models import ImportDraft, OrderFulfillment
 from oscar_fulfillment.permissions import user_may
+from oscar_fulfillment.selectors.search import Hits, search
 from oscar_fulfillment.services import bank
 from oscar_fulfillment.services.import_drafts import drop_draft
 from oscar_fulfillment.statements.layout import Layout, samples
@@ -37,13 +40,20 @@ MARKS: dict[str, Any] = {",": gettext_lazy("comma (1.234,50)"), ".": gettext_laz
 
 
 class MoneyView(View):
-    """A page for staff who may import statements; others get 403, whatever the URL's own rule says."""
+    """A page for staff who may import statements (or do another ``action``); others get 403, whatever the URL's own
+    rule says."""
+
+    action = "import_statements"
 
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        user: Any = request.user
-        if not (user.is_staff and user_may(user, "import_statements")):
-            raise PermissionDenied
+        self.demand(request)
         return super().dispatch(request, *args, **kwargs)
+
+    def demand(self, request: HttpRequest) -> None:
+        """403 for whoever may not."""
+        user: Any = request.user
+        if not (user.is_staff and user_may(user, self.action)):
+            raise PermissionDenied
 
     @property
     def actor(self) -> Actor:
@@ -60,6 +70,13 @@ class MoneyView(View):
 def flat(error: InvalidInput) -> list[str]:
     """The messages of an error, without their fields."""
     return [str(message) for found in error.errors.values() for message in found]
+
+
+def find_orders(typed: str) -> list[OrderFulfillment]:
+    """The newest orders that a person has looked up by number, customer or mail."""
+    found = search(typed, Hits())
+    rows = OrderFulfillment._default_manager.select_related("order")
+    return list(rows.filter(reduce(or_, found)).order_by("-placed_at")[:20]) if found else []
 
 
 def page_of(request: HttpRequest, rows: Any, size: int = ROWS) -> Any:

@@ -62,6 +62,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "may_note": user_may(user, "add_note"),
         "documents": document_menu(page, user),
         "has_invoice_pdf": user_may(user, "print") and documents.can_be_invoiced(page.order),
+        "may_see_notes": user.is_staff and user_may(user, "invoice"),
         "may_send_again": user_may(user, "manage_messages"),
         "may_change_tracking": user_may(user, "change_tracking"),
         "may_make_ready": user_may(user, "ready_for_pickup") and page.fulfillment.is_collected,

@@ -49,6 +49,7 @@ DONE = {
     "release": gettext_lazy("%(actor)s released the order"),
     "invoice": gettext_lazy("%(actor)s entered the fiscal document"),
     "cancel_invoice": gettext_lazy("%(actor)s took the invoice back"),
+    "file_note": gettext_lazy("%(actor)s filed a fiscal document"),
     "dispatch": gettext_lazy("%(actor)s dispatched the order"),
     "deliver": gettext_lazy("%(actor)s marked the order as delivered"),
     "return": gettext_lazy("%(actor)s marked the order as returned"),

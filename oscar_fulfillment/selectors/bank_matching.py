@@ -5,7 +5,6 @@ All movements of a page are looked up together, in the same few statements for o
 
 from __future__ import annotations
 
-import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
@@ -21,6 +20,7 @@ from oscar_fulfillment.documents.payment_parts.references import Hint, read_refe
 from oscar_fulfillment.flows import flows
 from oscar_fulfillment.models import BankEntry, OrderFulfillment
 from oscar_fulfillment.selectors.names import Crowd, names_agree
+from oscar_fulfillment.selectors.number_words import number_words
 
 #: Why an order is proposed: its payment reference, its number in the text, payer and sum, the sum alone; or a person
 #: has looked for it.
@@ -29,8 +29,6 @@ REFERENCE, NUMBER, NAME, SUM, SEARCH = "reference", "number", "name", "sum", "se
 MAX_TOKENS, MAX_SAME_SUM = 40, 2000
 #: Days between two copies of a payment in files of different kinds (booking and value date).
 _TWIN_DAYS = 3
-
-_WORD = re.compile(r"[^\W_](?:[\w./\-]*[^\W_])?")
 
 
 @dataclass(frozen=True)
@@ -158,17 +156,8 @@ def _hints(entry: BankEntry) -> list[Hint]:
 
 
 def _tokens(entry: BankEntry) -> list[str]:
-    """What may be an order's number: whole words with a digit in them, their parts, as typed and in capitals."""
-    found: dict[str, None] = {}
-    for text in (entry.reference, entry.text):
-        for word in _WORD.findall(text):
-            parts = [word, *(part for part in re.split(r"[./\-]", word) if len(part) >= 4)]
-            # "Order100123": the figures alone, when they stand at the end.
-            parts += [tail[0] for part in parts if (tail := re.search(r"\d{4,}$", part))]
-            for part in parts:
-                if len(part) >= 3 and any(sign.isdigit() for sign in part) and len(part) <= 64:
-                    found |= {part: None, part.upper(): None}
-    return list(found)[:MAX_TOKENS]
+    """What may be an order's number. The figures of "Order100123" count alone, when they stand at the end."""
+    return number_words((entry.reference, entry.text), most=MAX_TOKENS, tails=True)
 
 
 def _named(

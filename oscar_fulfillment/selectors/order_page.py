@@ -10,7 +10,16 @@ from typing import Any
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery, prefetch_related_objects
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.models import CreditNote, Invoice, OrderFulfillment, Return, ReturnLine, Shipment, StatusChange
+from oscar_fulfillment.models import (
+    CreditNote,
+    Invoice,
+    NfeFile,
+    OrderFulfillment,
+    Return,
+    ReturnLine,
+    Shipment,
+    StatusChange,
+)
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
 
 from .order_money import OrderMoney, prefetches
@@ -126,7 +135,7 @@ class OrderPage:
                 "shipments",
                 queryset=Shipment._default_manager.select_related("invoice").prefetch_related("lines", "parcels"),
             ),
-            Prefetch("invoices", queryset=Invoice._default_manager.order_by("pk")),
+            Prefetch("invoices", queryset=_invoices()),
             *prefetches(),
         )
         if self.has_left:
@@ -281,6 +290,13 @@ class OrderPage:
     def discounts(self) -> list[Any]:
         self.load()
         return list(self.order.discounts.all())
+
+
+def _invoices() -> Any:
+    """Documents with the files that are filed with them (their contents stay where they are)."""
+    filed = NfeFile._default_manager.filter(status__in=[NfeFile.APPLIED, NfeFile.SUPERSEDED]).defer("content")
+    files = Prefetch("nfe_files", queryset=filed.order_by("pk"))
+    return Invoice._default_manager.order_by("pk").prefetch_related(files)
 
 
 def lines_with_pictures() -> Any:

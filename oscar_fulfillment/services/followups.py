@@ -25,6 +25,7 @@ CALL, LATE_MONEY, OVERPAID, UNDERPAID = "call", "late_money", "overpaid", "under
 HOLD_ENDS, RESERVATION_ENDS, MISMATCH = "hold_ends", "reservation_ends", "mismatch"
 UNKNOWN_PAYMENT, OPERATION_FAILED, CHARGE_BACK = "unknown_payment", "operation_failed", "charge_back"
 OVERDUE, PAYMENT_LOST = "overdue", "payment_lost"
+NOTE_CANCELLED = "note_cancelled"
 #: What nobody need do any more once the money is in, or the order is off.
 ABOUT_PAYING = (CALL, RESERVATION_ENDS, HOLD_ENDS, UNDERPAID, OVERDUE, PAYMENT_LOST)
 
@@ -41,6 +42,7 @@ KINDS: dict[str, Any] = {
     CHARGE_BACK: gettext_lazy("The buyer's bank took the money back"),
     OVERDUE: gettext_lazy("The invoice is overdue"),
     PAYMENT_LOST: gettext_lazy("The payment failed, and the order cannot be cancelled by itself"),
+    NOTE_CANCELLED: gettext_lazy("The note was cancelled at the tax office, but its goods have left"),
 }
 
 #: What can come of a follow-up, for the choice when it is closed by hand.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -19,7 +19,7 @@ from oscar_fulfillment.models import Invoice, Shipment, StatusChange
 from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
 
 from .door import move
-from .shipments import PENDING, ShipmentBook, name_pending
+from .shipments import PENDING, ShipmentBook, name_pending, split_off
 
 INVOICE = Move("shipping", "invoice")
 CANCEL_INVOICE = Move("shipping", "cancel_invoice")
@@ -69,10 +69,14 @@ def _read_nfe(number: str, series: str, access_key: str) -> dict[str, str]:
 
 
 def invoice_effect(steps: Sequence[Step]) -> None:
-    """One document per order, covering every pending shipment that has none."""
-    ids = [step.subject.pk for step in steps]
-    book = ShipmentBook(ids)
-    covered = {step.subject.pk: [s for s in book.of(step.subject.pk, "pending") if not s.invoice_id] for step in steps}
+    """One document per order. It covers every pending shipment that has none, or those that ``shipments`` (ids) in the
+    step's context names; of these only ``units`` (per line pk) where given: the rest stays behind in one of its own.
+    """
+    book = ShipmentBook([step.subject.pk for step in steps])
+    covered = {step.subject.pk: _to_cover(book, step) for step in steps}
+    steps = [step for step in steps if not step.reasons]
+    if not steps:
+        return
     typed = steps[0].context["invoice"]
     if typed["access_key"]:
         _refuse_used_key(typed["access_key"])
@@ -91,10 +95,33 @@ def invoice_effect(steps: Sequence[Step]) -> None:
             shipment.invoice = invoice
             changed.append(shipment)
         step.data |= {"invoice": invoice.pk, **{k: v for k, v in typed.items() if v}}
-        step.targets["shipping"] = book.resolve(
-            step.subject.pk, has_backorder=step.subject.has_backorder, pending="invoiced"
-        )
+        step.targets["shipping"] = _status_after(book, step, covered[step.subject.pk])
     Shipment._default_manager.bulk_update(changed, ["invoice"])
+
+
+def _status_after(book: ShipmentBook, step: Step, covered: Sequence[Shipment]) -> str:
+    """What the order is called once these have their document; orders without shipments are invoiced by any."""
+    left = any(s not in covered and not s.invoice_id for s in book.of(step.subject.pk, PENDING))
+    pending = "partially_invoiced" if left else "invoiced"
+    return book.resolve(step.subject.pk, has_backorder=step.subject.has_backorder, pending=pending)
+
+
+def _to_cover(book: ShipmentBook, step: Step) -> list[Shipment]:
+    """The shipments that the new document is for; refuses the step where they do not wait for one."""
+    waiting = [shipment for shipment in book.of(step.subject.pk, PENDING) if not shipment.invoice_id]
+    wanted: Sequence[int] | None = step.context.get("shipments")
+    if wanted is None:
+        return waiting
+    chosen = [shipment for shipment in waiting if shipment.pk in wanted]
+    if not chosen or len(chosen) != len(set(wanted)):
+        step.refuse(Reason("not_waiting", _("The shipment does not wait for an invoice any more.")))
+        return []
+    units: Mapping[int, int] | None = step.context.get("units")
+    if units is not None:
+        chosen = split_off(book, step, chosen, units)
+    if _status_after(book, step, chosen) not in step.machines["shipping"].states:
+        step.refuse(Reason("not_in_parts", _("In this order’s flow one invoice covers all that is released.")))
+    return chosen
 
 
 def _refuse_used_key(access_key: str) -> None:
@@ -113,13 +140,18 @@ def invoice_order(
     number: str = "",
     series: str = "",
     access_key: str = "",
+    shipments: Sequence[int] | None = None,
+    units: Mapping[int, int] | None = None,
+    data: Mapping[str, Any] | None = None,
     reason: str = "",
     expected_version: int | None = None,
     key: str = "",
 ) -> StatusChange:
     """Enter the fiscal document of what is released. See :func:`read_invoice` for what is accepted.
 
-    A key that another order holds is refused, also when two people type it at the same moment.
+    It covers all that is released and has none, or only ``shipments`` (ids), or of these only ``units`` (per line pk).
+    ``data`` is evidence for the history. A key that another order holds is refused, also when two people type it at
+    the same moment.
     """
     typed = read_invoice(kind=kind, number=number, series=series, access_key=access_key)
     try:
@@ -129,7 +161,8 @@ def invoice_order(
                 INVOICE,
                 actor=actor,
                 reason=clean_text("reason", reason),
-                context={"invoice": typed},
+                data=dict(data or {}),
+                context={"invoice": typed, "shipments": shipments, "units": units},
                 effect=invoice_effect,
                 expected_version=expected_version,
                 key=key,
@@ -152,7 +185,7 @@ def cancel_invoice_effect(steps: Sequence[Step]) -> None:
         mine = [i.pk for i in valid if i.fulfillment_id == step.subject.pk and wanted in (None, i.pk)]
         taken = [pk for pk in mine if pk not in used]
         if not taken:
-            step.refuse(_not_to_take_back(bool(mine)))
+            step.refuse(why_not_taken_back(is_used=bool(mine)))
             continue
         for shipment in shipments:
             if shipment.invoice_id in taken:
@@ -169,7 +202,8 @@ def cancel_invoice_effect(steps: Sequence[Step]) -> None:
     Invoice._default_manager.filter(pk__in=gone).update(cancelled_at=steps[0].now, cancel_reason=steps[0].reason)
 
 
-def _not_to_take_back(is_used: bool) -> Reason:
+def why_not_taken_back(*, is_used: bool) -> Reason:
+    """Why a document stays as it is: its goods are not all here, or it is not valid any more."""
     if is_used:
         return Reason("invoice_used", _("Goods have left the house with this invoice."))
     return Reason("no_invoice", _("This invoice is not valid any more."))

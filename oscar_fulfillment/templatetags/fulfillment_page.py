@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 
 from oscar_fulfillment.fiscal.taxids import KINDS, format_tax_id
-from oscar_fulfillment.orders_dashboard import money_words, page_words
+from oscar_fulfillment.orders_dashboard import money_words, nfe_words, page_words
 from oscar_fulfillment.selectors.order_money import hold_is_ending, warning_hours
 
 register = template.Library()
@@ -25,6 +25,12 @@ register.filter("state_label", money_words.state_label)
 register.filter("state_tone", money_words.state_tone)
 register.filter("hold_is_ending", hold_is_ending)
 register.filter("warning_hours", warning_hours)
+
+
+@register.filter
+def note_files(invoice: Any) -> list[dict[str, Any]]:
+    """The files that are filed with a document, as the page shows them; they were read with it."""
+    return [nfe_words.present(file) for file in invoice.nfe_files.all()]
 
 
 @register.filter
