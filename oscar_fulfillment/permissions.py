@@ -26,6 +26,8 @@ PERMISSIONS = {
     "order_missing": "order_missing_goods",
     "invoice": "invoice_order",
     "cancel_invoice": "invoice_order",
+    "issue_nfe": "issue_nfe",
+    "manage_tax_profiles": "manage_tax_profiles",
     "dispatch": "dispatch_order",
     "change_tracking": "dispatch_order",
     "import_codes": "dispatch_order",

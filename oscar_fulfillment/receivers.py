@@ -5,7 +5,16 @@ from typing import Any
 
 from . import signals
 from .core import outbox
-from .services import mails, messages, operation_runs, oscar_events, parcel_states, returns, supply_mails
+from .services import (
+    emission_watch,
+    mails,
+    messages,
+    operation_runs,
+    oscar_events,
+    parcel_states,
+    returns,
+    supply_mails,
+)
 from .webhooks.carriers import register_carriers
 from .webhooks.payments import register_gateways
 
@@ -19,6 +28,9 @@ outbox.on_dead(operation_runs.message_died)
 parcel_states.on_returned.append(returns.open_undelivered)
 register_gateways()
 register_carriers()
+emission_watch.register_issuers()
+outbox.on_dead(emission_watch.message_died)
+signals.validate_transition.connect(emission_watch.refuse_beside_note, dispatch_uid="oscar_fulfillment.nfe")
 
 
 @outbox.on_dead

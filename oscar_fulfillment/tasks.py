@@ -22,6 +22,7 @@ SCHEDULES: list[Every] = [
     Every("holds", "oscar_fulfillment.tasks.expire_holds", minutes=1),
     Every("payments", "oscar_fulfillment.tasks.watch_payments", minutes=1),
     Every("parcels", "oscar_fulfillment.tasks.watch_parcels", minutes=1),
+    Every("emissions", "oscar_fulfillment.tasks.watch_emissions", minutes=1),
 ]
 
 
@@ -92,6 +93,8 @@ def read_tracking_import(import_id: int) -> None:
     from .services import tracking_imports
 
     tracking_imports.read_import(import_id, budget=settings.DRAIN_BUDGET)
+
+
 def work_notes() -> int:
     """Check and apply fiscal notes until none waits or the budget is used up."""
     from .services import nfe_work
@@ -122,6 +125,13 @@ def watch_payments() -> dict[str, int]:
     held = hold_clock.watch_holds()
     kept = terms.run_due(budget=settings.DRAIN_BUDGET / 2)
     return {"asked": provider_payments.reconcile(budget=ends - time.monotonic()), "terms": kept, "holds": held}
+
+
+def watch_emissions() -> int:
+    """Go on with NF-e of our own that wait: for the tax office, or for their order."""
+    from .services import emission_watch
+
+    return emission_watch.watch_emissions(budget=settings.DRAIN_BUDGET / 2)
 
 
 def watch_parcels() -> dict[str, int]:

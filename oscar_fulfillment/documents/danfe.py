@@ -1,12 +1,11 @@
 """The DANFE, the printed form of an NF-e, drawn by brazilfiscalreport (the extra [danfe], LGPL).
 
-Its layout follows the day of issue, so that a note prints tomorrow as it did today. Only notes of ours, or such that
-were checked, may come here: the library trusts its input.
+Its layout follows the day of issue, so that a note prints tomorrow as it did today. Only notes that were checked may
+come here: the library trusts its input.
 """
 
 from __future__ import annotations
 
-import io
 import logging
 import re
 from collections.abc import Callable, Sequence
@@ -23,30 +22,64 @@ logger = logging.getLogger("oscar_fulfillment.documents")
 #: What to install for it.
 EXTRA = "django-oscar-fulfillment[danfe]"
 _HARMFUL = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
-_HEAD = re.compile(rb"<(?:\w+:)?(nfeProc|NFe)\b")
 
 
 @cache
 def has_danfe() -> bool:
     """Whether it can be drawn."""
-    return find_spec("brazilfiscalreport") is not None
+    return all(find_spec(name) is not None for name in ("brazilfiscalreport", "pypdfium2"))
 
 
-def danfe_pdf(notes: Sequence[bytes], *, is_cancelled: bool = False) -> bytes:
-    """One PDF of these notes (nfeProc files), each beginning on a page of its own.
+def danfe_pdf(notes: Sequence[tuple[bytes, bool]]) -> bytes:
+    """One PDF of these notes: (nfeProc file, whether it was cancelled), each beginning on a page of its own.
 
-    ``is_cancelled``: the notes were cancelled, and say so across the page. :class:`DocumentError` where one cannot be
-    drawn.
+    A cancelled one says so across its pages. :class:`DocumentError` where one cannot be drawn.
     """
     from brazilfiscalreport.danfe import Danfe, DanfeConfig, DanfeLayout
 
-    config = DanfeConfig(layout=DanfeLayout.AUTO, watermark_cancelled=True)
-    return _draw(notes, lambda text: Danfe(xml=text, config=config), is_cancelled)
+    def draw(text: str, is_cancelled: bool) -> Any:
+        return Danfe(text, DanfeConfig(layout=DanfeLayout.AUTO, watermark_cancelled=is_cancelled))
+
+    return _join([_draw(note, is_cancelled, draw) for note, is_cancelled in notes])
 
 
-def danfe_labels_pdf(notes: Sequence[bytes], *, is_cancelled: bool = False) -> bytes:
-    """The simplified DANFE for parcels, 100 x 150 mm, one label for each note."""
+def danfe_labels_pdf(notes: Sequence[tuple[bytes, bool]]) -> bytes:
+    """The simplified DANFE for parcels, 100 x 150 mm: one label for each note."""
     from brazilfiscalreport.danfe import DanfeEtiqueta, DanfeEtiquetaConfig
 
-    config = DanfeEtiquetaConfig(watermark_cancelled=True)
-    return _draw(notes, lambda text: DanfeEtiqueta(xml=text, config=config), is_cancelled)
+    def draw(text: str, is_cancelled: bool) -> Any:
+        return DanfeEtiqueta(text, DanfeEtiquetaConfig(watermark_cancelled=is_cancelled))
+
+    return _join([_draw(note, is_cancelled, draw) for note, is_cancelled in notes])
+
+
+def _draw(note: bytes, is_cancelled: bool, make: Callable[[str, bool], Any]) -> bytes:
+    if not note or _HARMFUL.search(note):
+        raise DocumentError(_("There is no note to be printed."))
+    try:
+        return bytes(make(note.decode(), is_cancelled).output())
+    except Exception as error:
+        # Whatever it stumbles over is in the note, and trying again does not help.
+        logger.warning("a DANFE cannot be drawn: %s", type(error).__name__)
+        raise DocumentError(_("The DANFE of this note cannot be drawn.")) from error
+
+
+def _join(found: Sequence[bytes]) -> bytes:
+    """Several PDFs as one."""
+    if not found:
+        raise DocumentError(_("There is no note to be printed."))
+    if len(found) == 1:
+        return found[0]
+    from io import BytesIO
+
+    import pypdfium2 as pdfium
+
+    joined = pdfium.PdfDocument.new()
+    for one in found:
+        source = pdfium.PdfDocument(one)
+        joined.import_pages(source)
+        source.close()
+    out = BytesIO()
+    joined.save(out)
+    joined.close()
+    return out.getvalue()

@@ -35,6 +35,7 @@ _LABELS = {
     "handed_to": gettext_lazy("Handed over to"),
     "boxes": gettext_lazy("Boxes"),
     "file": gettext_lazy("File"),
+    "text": gettext_lazy("What it said"),
     "protocol": gettext_lazy("Protocol"),
 }
 

@@ -27,7 +27,7 @@ _ENVIRONMENTS = (HOMOLOGATION, PRODUCTION)
 _KNOWN = {
     "certificate", "password", "ca_bundle", "uf", "environment", "series", "crt", "ie", "seller", "district",
     "complement", "municipality", "phone", "trade_name", "operation", "text", "freight_mode", "payments", "contingency",
-    "addresses", "technical", "timeout",
+    "addresses", "technical", "timeout", "mails",
 }  # fmt: skip
 
 
@@ -54,6 +54,8 @@ class Issuing:
     addresses: Mapping[str, Any] = field(default_factory=dict)
     technical: Contact | None = None
     timeout: float = 60.0
+    #: Whether buyers get their authorised notes by mail.
+    mails: bool = False
 
     @property
     def state(self) -> str:
@@ -149,6 +151,7 @@ def read_issuing(alias: str, given: Any) -> Issuing:
         addresses=dict(given.get("addresses", {})),
         technical=_contact(where, given.get("technical")),
         timeout=float(given.get("timeout", 60)),
+        mails=bool(given.get("mails", given.get("environment", HOMOLOGATION) == PRODUCTION)),
     )
 
 

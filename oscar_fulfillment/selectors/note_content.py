@@ -99,8 +99,9 @@ def read_content(
         found.issuing.certificate()
     except ConfigurationError as error:
         found.gaps.append(Gap(str(error), SETTINGS))
-    every = list(fulfillment.shipments.prefetch_related("lines__line__product__product_class",
-                                                        "lines__line__product__parent__product_class", "parcels"))  # fmt: skip
+    parents = ("product__product_class", "product__parent__product_class")
+    read = [f"lines__line__{name}" for name in parents]
+    every = list(fulfillment.shipments.prefetch_related(*read, "parcels"))
     found.shipments = _chosen(every, shipments, emission)
     if not found.shipments:
         found.gaps.append(Gap(_("Nothing of this order waits for a note."), ORDER))

@@ -73,4 +73,9 @@ def is_gtin(text: str) -> bool:
 def rules_for(profile: TaxProfile | None, article: Mapping[str, str]) -> TaxRules:
     """The rules of a profile with what one article says otherwise."""
     rules = rules_from_json(profile.rules) if profile is not None else TaxRules()
-    return replace(rules, **{name: article[name] for name in ("ncm", "cest", "origin") if name in article})
+    return replace(
+        rules,
+        ncm=article.get("ncm", rules.ncm),
+        cest=article.get("cest", rules.cest),
+        origin=article.get("origin", rules.origin),
+    )

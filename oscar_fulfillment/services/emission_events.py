@@ -13,8 +13,13 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
-from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnavailable, ConfigurationError, InvalidInput
-from oscar_fulfillment.core.exceptions import FulfillmentError
+from oscar_fulfillment.core.exceptions import (
+    AdapterRejected,
+    AdapterUnavailable,
+    ConfigurationError,
+    FulfillmentError,
+    InvalidInput,
+)
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.statemachine import Reason

@@ -62,13 +62,13 @@ def void_numbers(*, alias: str, first: int, last: int, actor: Actor, reason: str
     reason = _cleaned("reason", reason, requests.REASON)
     issuing = find_issuing(alias)
     if not 1 <= first <= last or last - first >= MOST:
-        words = {"most": MOST}
-        raise InvalidInput({"last": [_("The last number comes after the first, at most %(most)d at once.") % words]})
+        words = _("The last number comes after the first, at most %(most)d at once.") % {"most": MOST}
+        raise InvalidInput({"last": [words]})
     with transaction.atomic():
         series = emission_issue.lock_series(issuing)
         if last >= series.next_number:
-            words = {"next": series.next_number}
-            raise InvalidInput({"last": [_("Number %(next)d is the next one: only numbers before it can be voided.") % words]})
+            words = _("Number %(next)d is the next one: only numbers before it can be voided.")
+            raise InvalidInput({"last": [words % {"next": series.next_number}]})
         used = NfeEmission._default_manager.filter(
             issuer=series.issuer, environment=series.environment, series=series.series, number__range=(first, last)
         ).exclude(status=NfeEmission.VOIDED)

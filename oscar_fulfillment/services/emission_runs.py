@@ -159,9 +159,7 @@ class _Run:
         # Noted before the call: a worker that dies now leaves a note that is asked for.
         self._store(status=NfeEmission.SENT, sent_at=timezone.now())
         try:
-            answer = self.client.authorise(
-                bytes(emission.xml), self._lot(), emission_type=emission.emission_type
-            )
+            answer = self.client.authorise(bytes(emission.xml), self._lot(), emission_type=emission.emission_type)
         except AdapterUnanswered:
             raise
         except AdapterUnavailable as error:

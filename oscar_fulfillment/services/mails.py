@@ -32,7 +32,7 @@ from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parc
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.selectors.payment_links import order_path, payment_path
 
-from . import cash, documents, ledger, messages, return_mails, return_slips
+from . import cash, documents, emission_mails, ledger, messages, return_mails, return_slips
 from .door import move
 from .languages import nearest_language
 from .post import Post, is_address
@@ -57,6 +57,7 @@ EVENT_TYPES: dict[str, Any] = {
     messages.PAYMENT_REMINDER: _("Order: payment reminder"),
     messages.PAYMENT_REFUSED: _("Order: payment refused, to be tried again"),
     messages.PAYMENT_REFUNDED: _("Order: money refunded"),
+    messages.NFE: _("Order: NF-e, with its XML and DANFE"),
     messages.CUSTOMER_NOTE: _("Order: message from the shop"),
     messages.RETURN_REQUESTED: _("Return: asked for"),
     messages.RETURN_APPROVED: _("Return: approved, with the return slip"),
@@ -160,6 +161,8 @@ def attachments(kind: str, order: Any, payload: Mapping[str, Any]) -> list[tuple
     if kind == messages.PICKUP_READY:
         codes = [(each.code, qr_png(each.code)) for each in pickups_of(order, payload)]
         return [(f"{code}.png", picture, "image/png") for code, picture in codes if picture]
+    if kind == messages.NFE:
+        return emission_mails.note_files(order, payload)
     try:
         if kind in _WITH_INVOICE and documents.mails_invoice(order):
             return [(documents.invoice_filename(order), documents.invoice_pdf(order), _PDF)]
@@ -215,6 +218,8 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         return {"parcels": [p for p in known if not wanted or p.shipment in wanted]}
     if kind == messages.PICKUP_READY:
         return {"pickups": pickups_of(order, payload), "cash_due": cash.due_in_cash(order.fulfillment)}
+    if kind == messages.NFE:
+        return emission_mails.about_note(order, payload)
     if kind in _WITH_INVOICE:
         return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:
