@@ -6,13 +6,13 @@ from decimal import Decimal
 from functools import cache
 from pathlib import Path
 
-from django.db import transaction
+from django.utils import timezone
 
-from oscar_fulfillment.core import circuit, outbox
+from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.fiscal.emission.rules import TaxRules
 from oscar_fulfillment.models import LaneHealth, OutboundMessage
-from oscar_fulfillment.services import emission_watch, tax_profiles
+from oscar_fulfillment.services import emission_issue, emission_watch, tax_profiles
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_cpf
 from sandbox.simulators.sefaz import Sefaz
@@ -133,9 +133,21 @@ def released(*, tax_id=BUYER, kind="", at=None, make=factories.released_order, *
 
 def work(rounds=1):
     """Let the workers go on, as if every pause were over; what is due again is done in the next round."""
-    assert not transaction.get_connection().in_atomic_block or True
     for _round in range(rounds):
-        OutboundMessage.objects.filter(status="pending").update(next_attempt_at="2020-01-01T00:00Z")
+        OutboundMessage.objects.filter(status="pending").update(next_attempt_at=timezone.now())
         LaneHealth.objects.all().delete()
-        circuit.forget() if hasattr(circuit, "forget") else None
         outbox.drain(destination=LANE)
+
+
+def issued(order, **options):
+    """A note of this order, as far as its workers come in one round."""
+    note = emission_issue.issue_note(order=order, actor=CLERK, **options)
+    work()
+    note.refresh_from_db()
+    return note
+
+
+def authorised(order, **options):
+    note = issued(order, **options)
+    assert note.status == "authorised", (note.answer_code, note.answer_text, note.problem)
+    return note

@@ -15,7 +15,7 @@ from oscar_fulfillment.fiscal import emission as nfe
 from oscar_fulfillment.fiscal.emission.facts import NoteFacts, NoteLine, Payment, Place, Recipient
 from oscar_fulfillment.fiscal.emission.rules import rule_problems, rules_from_json
 from oscar_fulfillment.fiscal.emission.shares import ZERO
-from oscar_fulfillment.models import NfeEmission, Shipment
+from oscar_fulfillment.models import NfeEmission, OrderFulfillment, Shipment
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 
 from .issuers import Issuing, find_issuing, issuing_aliases
@@ -92,7 +92,9 @@ def read_content(
     statements, and one more per article for its attributes.
     """
     fulfillment = order.fulfillment
-    found = NoteContent(issuing=None, version=fulfillment.version, order_number=str(order.number))
+    # Not the caller's, who may hold the order for a while: what is read from here on is at least as new as this.
+    version = OrderFulfillment._default_manager.values_list("version", flat=True).get(pk=fulfillment.pk)
+    found = NoteContent(issuing=None, version=version, order_number=str(order.number))
     alias = emission.alias if emission is not None else issuing_alias(order)
     try:
         found.issuing = find_issuing(alias)
