@@ -55,6 +55,8 @@ PERMISSIONS = {
     "tell_customer": "annotate_order",
     "print": "view_orderfulfillment",
     "print_picking": "view_orderfulfillment",
+    "print_danfe": "view_orderfulfillment",
+    "print_danfe_labels": "view_orderfulfillment",
     "print_labels": "view_orderfulfillment",
     "export": "export_orders",
     "share_view": "share_view",

@@ -44,6 +44,7 @@ class FulfillmentOrdersDashboardMixin:
             dashboard.index_view = type("IndexView", (FulfillmentIndexMixin, IndexView), {})
 
     def configure_permissions(self) -> None:
+        from .emission_urls import emission_permissions
         from .list_urls import list_permissions
         from .money_urls import money_permissions
         from .nfe_urls import nfe_permissions
@@ -63,12 +64,13 @@ class FulfillmentOrdersDashboardMixin:
         # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
         self.permissions_map |= money_permissions() | supply_permissions() | nfe_permissions()
-        self.permissions_map |= return_permissions() | scan_permissions()
+        self.permissions_map |= return_permissions() | scan_permissions() | emission_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
 
     def get_urls(self) -> list[Any]:
+        from .emission_urls import emission_urls, profile_urls
         from .list_urls import list_urls
         from .money_urls import money_urls
         from .nfe_urls import nfe_urls
@@ -84,6 +86,8 @@ class FulfillmentOrdersDashboardMixin:
             *list_urls(),
             *money_urls(),
             *nfe_urls(),
+            *emission_urls(),
+            *profile_urls(),
             *supply_urls(),
             *return_urls(),
             *scan_urls(),

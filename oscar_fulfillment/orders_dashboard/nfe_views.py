@@ -232,9 +232,7 @@ class NotesApplyView(MoneyView):
                 rows = rows.filter(pk__in=[number for text in texts if (number := _number(text))])
             begun = nfe_applying.apply_files(files=rows, actor=self.actor)
         if not begun:
-            messages.error(
-                request, _("None of these files can be applied. Choose some that are good.")
-            )
+            messages.error(request, _("None of these files can be applied. Choose some that are good."))
             return self.back(fallback)
         nfe_work.begin(begun)
         return redirect("dashboard:order-note-batch", batch=begun)

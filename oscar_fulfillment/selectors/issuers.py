@@ -78,11 +78,11 @@ class Issuing:
             raise ConfigurationError(f"NFE[{self.alias!r}]: {problem}")
         return found
 
-    def client(self) -> SefazClient:
-        """The way to the tax office."""
+    def client(self, *, quick: bool = False) -> SefazClient:
+        """The way to the tax office. ``quick``: for a person who waits for the answer."""
         return SefazClient(
             state=self.state, environment=self.environment, context=self.certificate().ssl_context(self.ca_bundle),
-            addresses=self.addresses or None, read=self.timeout,
+            addresses=self.addresses or None, read=min(self.timeout, 10) if quick else self.timeout,
         )  # fmt: skip
 
 

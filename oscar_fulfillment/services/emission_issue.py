@@ -9,16 +9,26 @@ from django.db import IntegrityError
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
+from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import ConfigurationError, InvalidInput, TransitionNotAllowed
 from oscar_fulfillment.core.leases import insert_new
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.transitions import Step, refusals
+from oscar_fulfillment.fiscal.emission import missing_packages
 from oscar_fulfillment.fiscal.emission.build import build_note
 from oscar_fulfillment.fiscal.emission.keys import make_code
 from oscar_fulfillment.fiscal.emission.schema import schema_problems
-from oscar_fulfillment.models import NfeCoverage, NfeEmission, NfeSeries, Shipment
+from oscar_fulfillment.models import (
+    BulkJob,
+    BulkJobItem,
+    NfeCoverage,
+    NfeEmission,
+    NfeSeries,
+    OrderFulfillment,
+    Shipment,
+)
 from oscar_fulfillment.models.shipment import PENDING
 from oscar_fulfillment.selectors.issuers import Issuing
 from oscar_fulfillment.selectors.note_buyer import corrections_of
@@ -206,6 +216,22 @@ def mend_note(
     )  # fmt: skip
     emission.refresh_from_db()
     return emission
+
+
+def is_configured() -> bool:
+    """Whether this shop issues notes at all."""
+    return bool(settings.NFE) and not missing_packages()
+
+
+def issue_many(job: BulkJob, items: Sequence[BulkJobItem]) -> None:
+    """The bulk action: each of these orders, as far as something of it waits for a note."""
+    actor = Actor.from_user(job.actor)
+    rows = OrderFulfillment._default_manager.filter(pk__in=[item.fulfillment_id for item in items])
+    for row in rows.select_related("order__shipping_address__country", "payment_method"):
+        row.order._state.fields_cache["fulfillment"] = row
+        if not may_issue(row.order):
+            raise TransitionNotAllowed([Reason("no_issuer", _("No NF-e is issued for orders like this one."))])
+        issue_note(order=row.order, actor=actor, key=f"bulk-{job.pk}-nfe")
 
 
 def may_issue(order: Any) -> bool:
