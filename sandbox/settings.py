@@ -14,7 +14,7 @@ from oscar_fulfillment.defaults import *  # noqa: F403
 
 from .databases import database
 from .sellers import SELLERS
-from .vendors import carriers, gateways
+from .vendors import carriers, gateways, nfe
 
 HERE = Path(__file__).resolve().parent
 BASE_DIR = HERE.parent
@@ -182,6 +182,7 @@ OSCAR_FULFILLMENT = {
 SIMULATORS_URL = os.environ.get("SIMULATORS_URL", "http://127.0.0.1:8001")
 OSCAR_FULFILLMENT["GATEWAYS"] = gateways(SIMULATORS_URL)
 OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL)
+OSCAR_FULFILLMENT["NFE"] = nfe(VAR / "sefaz", os.environ.get("SEFAZ_URL", ""))
 
 Q_CLUSTER = {
     "name": "sandbox",

@@ -95,8 +95,8 @@ _LONG = {"destinations": 5, "note_text": 2, "reason": 2}
 class RateField(forms.CharField):
     """A percentage, with comma or point."""
 
-    def to_python(self, value: Any) -> Any:
-        text = str(super().to_python(value) or "").strip().rstrip("%").strip()
+    def clean(self, value: Any) -> Any:
+        text = str(super().clean(value) or "").strip().rstrip("%").strip()
         if not text:
             return None
         rate = read_rate(text)

@@ -79,7 +79,7 @@ def gaps(issuing: Issuing, series: NfeSeries) -> list[Gap]:
     """What is missing between the first note of ours and the next number: another program's, or a lost one."""
     named = {"issuer": series.issuer, "environment": series.environment, "series": series.series}
     rows = NfeEmission._default_manager.filter(**named)
-    following = rows.annotate(after=Window(Lead("number"), order_by=F("number"))).order_by("number")
+    following = rows.annotate(after=Window(Lead("number"), order_by="number")).order_by("number")
     # Computed by the database: a series has as many rows as the shop has notes.
     holes = [
         (number, after)
