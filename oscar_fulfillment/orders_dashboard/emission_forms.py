@@ -29,7 +29,7 @@ class BuyerForm(forms.Form):
             if name == "state":
                 choices = [("", "---"), *((state, state) for state in sorted(STATE_CODES))]
                 self.fields[name] = forms.ChoiceField(label=label, choices=choices, required=False)
-                css = "custom-select ff-short"
+                css = "custom-select no-widget-init ff-short"
             else:
                 self.fields[name] = forms.CharField(label=label, required=False, max_length=_LIMITS.get(name, 100))
                 css = "form-control"

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from oscar_fulfillment.core.actors import CUSTOMER, PROVIDER, USER
+from oscar_fulfillment.services import emissions
 from oscar_fulfillment.services import messages as mails
 
 from . import history_facts
@@ -103,6 +104,8 @@ MESSAGES = {
     mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
     mails.ORDER_EDITED: gettext_lazy("Order changed"),
     mails.NFE: gettext_lazy("NF-e"),
+    emissions.NOTE: gettext_lazy("NF-e to the tax office"),
+    emissions.EVENT: gettext_lazy("Cancellation or correction to the tax office"),
     mails.CUSTOMER_NOTE: gettext_lazy("Note to the customer"),
     mails.RETURN_REQUESTED: gettext_lazy("Return asked for"),
     mails.RETURN_APPROVED: gettext_lazy("Return approved"),

@@ -154,7 +154,8 @@ class ProfileForm(forms.Form):
         if isinstance(widget, forms.CheckboxInput):
             widget.attrs["class"] = "form-check-input"
         else:
-            widget.attrs["class"] = "custom-select" if isinstance(widget, forms.Select) else "form-control"
+            is_select = isinstance(widget, forms.Select)
+            widget.attrs["class"] = "custom-select no-widget-init" if is_select else "form-control"
             if name in _RATES:
                 widget.attrs |= {"inputmode": "decimal", "class": "form-control ff-short"}
         if name in HELP:

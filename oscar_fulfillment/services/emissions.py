@@ -42,7 +42,7 @@ PROBLEMS = (PROBLEM_REJECTED, PROBLEM_DENIED, PROBLEM_NOT_ENTERED)
 #: Seconds for which one worker has a note to itself: longer than all its calls can take.
 CLAIM = 300
 #: Kinds of messages in a state's lane.
-NOTE, EVENT, VOID = "note", "event", "void"
+NOTE, EVENT, VOID = "nfe", "nfe_event", "nfe_void"
 
 
 def lane(state: str) -> str:
