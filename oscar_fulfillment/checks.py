@@ -284,6 +284,37 @@ def check_suppliers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage
     ]
 
 
+@register()
+def check_nfe(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Issuers of NF-e whose settings or certificates are wrong: better known now than at the first note."""
+    from .fiscal import emission
+    from .fiscal.emission.certificates import WARNING, load_certificate
+    from .selectors.issuers import certificate_problem, find_issuing, issuing_aliases
+
+    found: list[CheckMessage] = []
+    aliases = list(issuing_aliases())
+    if aliases and (missing := emission.missing_packages()):
+        hint = f"pip install {emission.EXTRA}"
+        words = f"NFE is set, but {', '.join(missing)} is missing: nothing can be issued."
+        return [Warning(words, hint=hint, id="oscar_fulfillment.W061")]
+    for alias in aliases:
+        try:
+            issuing = find_issuing(alias)
+            certificate = load_certificate(issuing.certificate_path, issuing.password)
+            if issuing.ca_bundle:
+                certificate.ssl_context(issuing.ca_bundle)
+        except ImproperlyConfigured as error:
+            found.append(Error(str(error), hint="See docs/nfe.md.", id="oscar_fulfillment.E060"))
+            continue
+        # One that runs out must not stop the workers: orders go on without notes.
+        if problem := certificate_problem(certificate, issuing.issuer.cnpj):
+            found.append(Warning(f"NFE[{alias!r}]: {problem}.", id="oscar_fulfillment.W062"))
+        elif certificate.days_left() < WARNING.days:
+            words = f"NFE[{alias!r}]: the certificate ends in {certificate.days_left()} days."
+            found.append(Warning(words, hint="Buy the next one in time.", id="oscar_fulfillment.W063"))
+    return found
+
+
 @register(Tags.urls)
 def check_gateways(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Payment providers that cannot be built from their settings, or that have no address to tell us anything at."""

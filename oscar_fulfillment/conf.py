@@ -91,6 +91,15 @@ DEFAULTS: dict[str, Any] = {
     "SUPPLIER_EMAILS": {},
     # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.
     "ISSUER_TAX_IDS": [],
+    # Who issues NF-e from here (needs the extra [nfe-emit]): the keys are those of SELLERS, or others with "seller"
+    # naming one; the value {"certificate": path of the A1 file (.pfx), "password": ..., "uf": "SP", "crt": 1 | 3,
+    # "ie": ..., "district": ..., "series": 1, "environment": "homologation" | "production", ...}, see docs/nfe.md.
+    "NFE": {},
+    # Hours after its authorisation within which a note is cancelled by its issuer; states may allow another time.
+    "NFE_CANCEL_HOURS": 24,
+    # Dotted path of ``callable(product) -> dict`` with what the tax profile does not know of an article: "ncm", "cest",
+    # "origin", "gtin". Default: the product's attributes of these names, and its UPC as GTIN.
+    "NFE_PRODUCT": "",
     # Which notes are taken from files: "production", or "homologation" (test notes, which have no fiscal value).
     "NFE_ENVIRONMENT": "production",
     # By how much a note's sum may differ from the order's (or the shipment's), in reais.

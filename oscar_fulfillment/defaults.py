@@ -30,6 +30,13 @@ def _may_open(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = 
         return False
 
 
+def _may_issue(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = None) -> bool:
+    """Only where the shop issues notes."""
+    from .conf import settings
+
+    return bool(settings.NFE) and _may_open(user, url_name, url_args, url_kwargs)
+
+
 #: Our pages, in the menu that leads to the orders.
 _OUR_ENTRIES = [
     {"label": _("Scan desk"), "url_name": "dashboard:scan-desk", "access_fn": _may_open},
@@ -38,6 +45,7 @@ _OUR_ENTRIES = [
     {"label": _("Missing goods"), "url_name": "dashboard:order-missing", "access_fn": _may_open},
     {"label": _("Import of tracking codes"), "url_name": "dashboard:order-imports", "access_fn": _may_open},
     {"label": _("Returns"), "url_name": "dashboard:order-returns", "access_fn": _may_open},
+    {"label": _("NF-e"), "url_name": "dashboard:order-emissions", "access_fn": _may_issue},
     {"label": _("Bank statements"), "url_name": "dashboard:order-statements", "access_fn": _may_open},
     {"label": _("Payouts"), "url_name": "dashboard:order-payouts", "access_fn": _may_open},
     {"label": _("Carriers"), "url_name": "dashboard:carrier-list", "access_fn": _may_open},

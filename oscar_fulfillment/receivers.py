@@ -8,6 +8,7 @@ from .carriers import carriers
 from .core import outbox
 from .services import (
     carrier_setup,
+    emission_watch,
     mails,
     messages,
     operation_runs,
@@ -35,6 +36,9 @@ outbox.PUMP.families.append(webhook_delivery.lanes)
 register_gateways()
 carriers.source = carrier_setup.source
 register_carriers()
+emission_watch.register_issuers()
+outbox.on_dead(emission_watch.message_died)
+signals.validate_transition.connect(emission_watch.refuse_beside_note, dispatch_uid="oscar_fulfillment.nfe")
 
 
 @outbox.on_dead

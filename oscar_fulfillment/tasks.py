@@ -23,6 +23,7 @@ SCHEDULES: list[Every] = [
     Every("payments", "oscar_fulfillment.tasks.watch_payments", minutes=1),
     Every("parcels", "oscar_fulfillment.tasks.watch_parcels", minutes=1),
     Every("webhooks", "oscar_fulfillment.tasks.tidy_webhooks", minutes=60),
+    Every("emissions", "oscar_fulfillment.tasks.watch_emissions", minutes=1),
 ]
 
 
@@ -125,6 +126,13 @@ def watch_payments() -> dict[str, int]:
     held = hold_clock.watch_holds()
     kept = terms.run_due(budget=settings.DRAIN_BUDGET / 2)
     return {"asked": provider_payments.reconcile(budget=ends - time.monotonic()), "terms": kept, "holds": held}
+
+
+def watch_emissions() -> int:
+    """Go on with NF-e of our own that wait: for the tax office, or for their order."""
+    from .services import emission_watch
+
+    return emission_watch.watch_emissions(budget=settings.DRAIN_BUDGET / 2)
 
 
 def watch_parcels() -> dict[str, int]:

@@ -125,6 +125,18 @@ def wait_until_up(host: str, port: int, seconds: float = 60.0) -> bool:
     return False
 
 
+def make_pki() -> None:
+    """The certificates of the demo's tax office, before anything reads them; without the extra [nfe-emit] there is none."""
+    from oscar_fulfillment.fiscal.emission import missing_packages
+
+    if not missing_packages():
+        subprocess.run([sys.executable, "-m", "sandbox.simulators.sefaz_pki", str(pki_folder())], cwd=ROOT, check=False)
+
+
+def pki_folder() -> Path:
+    return Path(os.environ.get("SANDBOX_VAR", ROOT / "sandbox" / "var")) / "sefaz"
+
+
 def services(host: str, port: int, vendors: int, known: set[str]) -> list[Service]:
     web = [sys.executable, "-m", "waitress", "--threads=8", f"--listen={host}:{port}", "sandbox.wsgi:application"]
     # The watchdog runs the worker itself and restarts it when it hangs; without it the worker runs alone.
@@ -132,6 +144,9 @@ def services(host: str, port: int, vendors: int, known: set[str]) -> list[Servic
     simulators = [sys.executable, "-m", "sandbox.simulators", f"--host={host}", f"--port={vendors}"]
     simulators += ["--data", str(Path(os.environ.get("SANDBOX_VAR", ROOT / "sandbox" / "var")) / "simulators")]
     simulators += ["--shop", f"http://127.0.0.1:{port}"]
+    tax_office = os.environ.get("SEFAZ_URL", "").rpartition(":")[2]
+    if tax_office:
+        simulators += ["--tls-port", tax_office, "--pki", str(pki_folder())]
     return [
         Service("simulators", simulators),
         Service("web", web),
@@ -173,6 +188,8 @@ def main(argv: list[str] | None = None) -> int:
         return 1
     vendors = free_port(options.host, options.port + 1)
     os.environ["SIMULATORS_URL"] = f"http://127.0.0.1:{vendors}"
+    os.environ["SEFAZ_URL"] = f"https://localhost:{free_port(options.host, vendors + 1)}"
+    make_pki()
     known = prepare()
     if options.prepare_only:
         return 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from django.utils.translation import gettext_lazy as _
@@ -47,6 +48,31 @@ def gateways(simulators: str) -> dict[str, Any]:
                 "base_url": f"{simulators}/datatrans",
             },
         },
+    }
+
+
+def nfe(folder: Path, address: str) -> dict[str, Any]:
+    """The setting NFE: the demo shop's issuer at the simulated tax office; nobody where its certificates were not made."""
+    from .simulators.sefaz_pki import PASSWORD, Pki
+
+    pki = Pki(folder)
+    if not address or not pki.is_there:
+        return {}
+    return {
+        "BRL": {
+            "certificate": str(pki.a1),
+            "password": PASSWORD,
+            "ca_bundle": str(pki.authority),
+            "uf": "SP",
+            "crt": 1,
+            "ie": "111111111111",
+            "district": "Consolação",
+            "phone": "+55 11 5555-0123",
+            "text": "Documento emitido por ME ou EPP optante pelo Simples Nacional.",
+            "contingency": True,
+            "mails": True,
+            "addresses": {"normal": f"{address}/ws/{{service}}", "contingency": f"{address}/svc/{{service}}"},
+        }
     }
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import json
 import logging
+import ssl
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -59,7 +60,10 @@ def segment(value: Any) -> str:
 
 
 class HttpClient:
-    """Calls to one vendor below one base address. Thread-safe; keep one per account."""
+    """Calls to one vendor below one base address. Thread-safe; keep one per account.
+
+    ``ssl_context``: for vendors who ask for a certificate of ours, or whose own is not of the usual authorities.
+    """
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class HttpClient:
         connect: float = CONNECT,
         read: float = READ,
         name: str = "",
+        ssl_context: ssl.SSLContext | None = None,
     ):
         parts = urlsplit(base_url)
         if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
@@ -76,8 +81,9 @@ class HttpClient:
         self.base_url, self.name = base_url.rstrip("/"), name or parts.hostname
         self._headers = dict(headers or {})
         self._pool = urllib3.PoolManager(
-            num_pools=2, maxsize=4, retries=False, timeout=urllib3.Timeout(connect=connect, read=read)
-        )
+            num_pools=2, maxsize=4, retries=False, timeout=urllib3.Timeout(connect=connect, read=read),
+            ssl_context=ssl_context,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         return f"<HttpClient {self.name}>"

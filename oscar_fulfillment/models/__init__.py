@@ -1,6 +1,7 @@
 from .bank import BankEntry, BankStatement, ImportDraft
 from .carrier import CarrierOrder, CarrierSetup, UnmappedCode
 from .draft import OrderDraft
+from .emission import NfeCoverage, NfeEmission, NfeEvent, NfeSeries, NfeVoiding
 from .fulfillment import Hold, OrderFulfillment
 from .history import StatusChange
 from .invoice import Invoice
@@ -15,6 +16,7 @@ from .provider_payment import PaymentOperation, ProviderPayment
 from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
 from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
+from .tax_profile import TaxProfile, TaxProfileChange
 from .terms import CreditNote, FollowUp, PaymentTerms
 from .tracking_import import TrackingImport, TrackingImportRow
 from .views import BulkJob, BulkJobItem, SavedView
@@ -35,7 +37,12 @@ __all__ = [
     "InboundMessage",
     "Invoice",
     "LaneHealth",
+    "NfeCoverage",
+    "NfeEmission",
+    "NfeEvent",
     "NfeFile",
+    "NfeSeries",
+    "NfeVoiding",
     "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
@@ -59,6 +66,8 @@ __all__ = [
     "StatusChange",
     "SupplierOrder",
     "SupplierOrderLine",
+    "TaxProfile",
+    "TaxProfileChange",
     "TrackingEvent",
     "TrackingImport",
     "TrackingImportRow",

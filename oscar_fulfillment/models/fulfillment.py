@@ -78,6 +78,8 @@ class OrderFulfillment(Tracked):
             ("release_order", _("Can release orders")),
             ("order_missing_goods", _("Can order missing goods from suppliers")),
             ("invoice_order", _("Can invoice orders")),
+            ("issue_nfe", _("Can issue, cancel and correct NF-e")),
+            ("manage_tax_profiles", _("Can change tax profiles")),
             ("dispatch_order", _("Can dispatch orders")),
             ("deliver_order", _("Can mark orders as delivered")),
             ("work_returns", _("Can work returns")),

@@ -45,6 +45,7 @@ class FulfillmentOrdersDashboardMixin:
 
     def configure_permissions(self) -> None:
         from .carrier_urls import carrier_permissions
+        from .emission_urls import emission_permissions
         from .import_urls import import_permissions
         from .list_urls import list_permissions
         from .money_urls import money_permissions
@@ -67,6 +68,7 @@ class FulfillmentOrdersDashboardMixin:
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
         self.permissions_map |= money_permissions() | supply_permissions() | import_permissions()
         self.permissions_map |= return_permissions() | scan_permissions() | carrier_permissions() | nfe_permissions()
+        self.permissions_map |= emission_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
@@ -74,6 +76,7 @@ class FulfillmentOrdersDashboardMixin:
 
     def get_urls(self) -> list[Any]:
         from .carrier_urls import carrier_urls
+        from .emission_urls import emission_urls, profile_urls
         from .import_urls import import_urls
         from .list_urls import list_urls
         from .money_urls import money_urls
@@ -91,6 +94,8 @@ class FulfillmentOrdersDashboardMixin:
             *list_urls(),
             *money_urls(),
             *nfe_urls(),
+            *emission_urls(),
+            *profile_urls(),
             *supply_urls(),
             *import_urls(),
             *return_urls(),

@@ -72,7 +72,7 @@ class FulfillmentOrderListMixin:
         narrowed = is_valid and any(key not in ("queue", "sort") for key, _value in form.pairs())
         data = form.cleaned_data
         shown_errors = [*errors, *found.errors]
-        actions = [action for action in bulk.OFFERED.values() if user_may(request.user, action.name)]
+        actions = [action for action in bulk.offered().values() if user_may(request.user, action.name)]
         offered = [(alias, carriers.get(alias).name) for alias in carriers]
         may_export = user_may(request.user, "export")
         url = reverse("dashboard:order-list")
@@ -181,7 +181,7 @@ class FulfillmentOrderListMixin:
             return self._change_order_statuses(request)
         if action == "download_selected_orders":
             return self._download(request)
-        if action not in bulk.OFFERED:
+        if action not in bulk.offered():
             return self.render_list(status=400, errors=[_("Choose one of the actions.")])
         return self._act(request, action)
 
@@ -230,10 +230,10 @@ class FulfillmentOrderListMixin:
         """Before something is done to more orders than the person sees."""
         question = ngettext(
             "“%(action)s” for %(count)s order?", "“%(action)s” for %(count)s orders?", size
-        ) % {"action": bulk.OFFERED[action].label, "count": count_text(size, cap=None)}  # fmt: skip
+        ) % {"action": bulk.offered()[action].label, "count": count_text(size, cap=None)}  # fmt: skip
         context = {
             "question": question,
-            "action": bulk.OFFERED[action],
+            "action": bulk.offered()[action],
             "chips": self.order_list.form.chips(self._describe),
             "queue": self.order_list.queues[self.order_list.form.queue_name],
             "kept": {name: request.POST.get(name, "")[:64] for name in ("key", "carrier")},

@@ -22,13 +22,12 @@ def document_menu(page: Any, user: Any) -> dict[str, Any]:
         return {"order": [], "shipments": {}}
     prints = page.prints
     shipments = [row.shipment for row in page.shipments if row.shipment.status != CANCELLED]
+    offered = [one for one in printing.DOCUMENTS.values() if one.is_offered() and one.suits(page)]
     return {
-        "order": [_entry(page.order.number, document, prints) for document in printing.DOCUMENTS.values()],
+        "order": [_entry(page.order.number, document, prints) for document in offered],
         "shipments": {
             shipment.pk: [
-                _entry(page.order.number, document, prints, shipment)
-                for document in printing.DOCUMENTS.values()
-                if not document.waits
+                _entry(page.order.number, document, prints, shipment) for document in offered if not document.waits
             ]
             for shipment in shipments
             if len(shipments) > 1

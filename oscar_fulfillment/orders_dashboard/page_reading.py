@@ -20,6 +20,7 @@ from oscar_fulfillment.services.door import ORDERS
 from oscar_fulfillment.services.followups import OUTCOMES
 
 from .edit_reading import edit_steps
+from .emission_words import emission_card
 from .followup_words import present
 from .money_actions import money_actions
 from .page_documents import document_menu
@@ -63,6 +64,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "may_note": user_may(user, "add_note"),
         "documents": document_menu(page, user),
         "has_invoice_pdf": user_may(user, "print") and documents.can_be_invoiced(page.order),
+        "emissions": emission_card(page, user),
         "may_see_notes": user.is_staff and user_may(user, "invoice"),
         "may_send_again": user_may(user, "manage_messages"),
         "shipments": ShipmentCards(page, user, steps),

@@ -13,6 +13,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext, pgettext_lazy
 
 from oscar_fulfillment.core.actors import CUSTOMER, PROVIDER, USER
+from oscar_fulfillment.services import emissions
 from oscar_fulfillment.services import messages as mails
 
 from . import history_facts
@@ -80,6 +81,20 @@ DONE = {
     "receive_return": gettext_lazy("%(actor)s received goods of a return"),
     "settle_return": gettext_lazy("%(actor)s settled a return"),
     "send_replacement": gettext_lazy("%(actor)s prepared goods to be sent again"),
+    "issue_nfe": gettext_lazy("%(actor)s issued the NF-e"),
+    "mend_nfe": gettext_lazy("%(actor)s mended the NF-e and sent it again"),
+    "nfe_authorised": gettext_lazy("%(actor)s authorised the NF-e"),
+    "nfe_rejected": gettext_lazy("%(actor)s rejected the NF-e"),
+    "nfe_denied": gettext_lazy("%(actor)s denied the NF-e"),
+    "nfe_not_entered": gettext_lazy("The authorised NF-e could not be entered"),
+    "nfe_entered": gettext_lazy("The NF-e was entered after all"),
+    "give_up_nfe": gettext_lazy("%(actor)s gave the NF-e up"),
+    "nfe_voided": gettext_lazy("%(actor)s voided the number of the NF-e"),
+    "cancel_nfe": gettext_lazy("%(actor)s asked the tax office to cancel the NF-e"),
+    "nfe_cancelled": gettext_lazy("%(actor)s cancelled the NF-e"),
+    "correct_nfe": gettext_lazy("%(actor)s sent a correction letter"),
+    "nfe_corrected": gettext_lazy("%(actor)s registered the correction letter"),
+    "nfe_event_refused": gettext_lazy("%(actor)s refused what was asked about the NF-e"),
     "edit_order": gettext_lazy("%(actor)s edited the order"),
     "revert_edit": gettext_lazy("%(actor)s took the last edit back"),
 }
@@ -98,6 +113,9 @@ MESSAGES = {
     mails.ORDER_DELIVERED: gettext_lazy("Order delivered"),
     mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
     mails.ORDER_EDITED: gettext_lazy("Order changed"),
+    mails.NFE: gettext_lazy("NF-e"),
+    emissions.NOTE: gettext_lazy("NF-e to the tax office"),
+    emissions.EVENT: gettext_lazy("Cancellation or correction to the tax office"),
     mails.CUSTOMER_NOTE: gettext_lazy("Note to the customer"),
     mails.RETURN_REQUESTED: gettext_lazy("Return asked for"),
     mails.RETURN_APPROVED: gettext_lazy("Return approved"),
@@ -121,6 +139,9 @@ PROBLEMS = {
     "mail_failed": gettext_lazy("A mail of this order could not be sent. See “Mails and messages”."),
     "late_money": gettext_lazy("Money came after the order was cancelled: decide what becomes of it."),
     "payment_mismatch": gettext_lazy("What the provider says of the payment does not match the order."),
+    "nfe_rejected": gettext_lazy("The NF-e was rejected: see “NF-e”, mend it, and send it again."),
+    "nfe_denied": gettext_lazy("The tax office denied the NF-e: see “NF-e” for what it says."),
+    "nfe_not_entered": gettext_lazy("The NF-e is authorised, but the order does not take it now. See “NF-e”."),
     "refund_failed": gettext_lazy("A refund was granted, and the provider did not execute it."),
     "capture_failed": gettext_lazy("The held sum could not be charged."),
     "charge_back": gettext_lazy("The buyer's bank took the money back."),

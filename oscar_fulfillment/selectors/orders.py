@@ -29,6 +29,9 @@ PROBLEMS = {
     "refund_failed": _("A refund failed"),
     "capture_failed": _("The held sum could not be charged"),
     "charge_back": _("Charged back"),
+    "nfe_rejected": _("The NF-e was rejected"),
+    "nfe_denied": _("The NF-e was denied"),
+    "nfe_not_entered": _("The NF-e is authorised, but not entered"),
     "carriage_refused": _("The carrier refused the order"),
 }
 

@@ -29,7 +29,7 @@ from oscar_fulfillment.models import BulkJob, BulkJobItem
 from oscar_fulfillment.permissions import user_may
 
 from .actions import no_permission
-from .bulk_actions import ACTIONS, OFFERED, Action
+from .bulk_actions import ACTIONS, Action, offered
 from .door import move_many
 
 logger = logging.getLogger("oscar_fulfillment.bulk")
@@ -38,7 +38,7 @@ logger = logging.getLogger("oscar_fulfillment.bulk")
 CHUNK = 200
 TASK = "oscar_fulfillment.tasks.run_bulk_job"
 
-__all__ = ["ACTIONS", "OFFERED", "resume_stale", "retry", "run_job", "selected", "submit"]
+__all__ = ["ACTIONS", "offered", "resume_stale", "retry", "run_job", "selected", "submit"]
 
 
 def submit(

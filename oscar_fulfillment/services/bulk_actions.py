@@ -11,7 +11,7 @@ from django.utils.translation import gettext_lazy
 from oscar_fulfillment.core.transitions import Effect, Move
 from oscar_fulfillment.models import BulkJob, BulkJobItem
 
-from . import invoicing, parcels, printing, release, shipping, tracking_apply
+from . import emission_issue, invoicing, parcels, printing, release, shipping, tracking_apply
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Action:
 
     ``context(params)`` is what the single step's form would have asked. ``run`` raises where an order refuses;
     ``one_by_one`` is for what differs so much that nothing is won by trying them together. ``settled(job, items)``
-    hears of the results, in the same transaction. Only what ``is_offered`` can be chosen in the list of orders.
+    hears of the results, in the same transaction. Only what ``is_offered()`` can be chosen in the list of orders.
     """
 
     name: str
@@ -32,7 +32,7 @@ class Action:
     run: Callable[[BulkJob, Sequence[BulkJobItem]], None] | None = None
     one_by_one: bool = False
     settled: Callable[[BulkJob, Sequence[BulkJobItem]], None] = lambda job, items: None
-    is_offered: bool = True
+    is_offered: Callable[[], bool] = lambda: True
 
     @property
     def document(self) -> str:
@@ -56,7 +56,10 @@ def _tracking(params: dict[str, Any]) -> dict[str, Any]:
 
 def _print(name: str, label: Any, document: str) -> Action:
     effect = printing.print_many_effect(document)
-    return Action(name, label, printing.PRINTED, effect, data={"document": document})
+    return Action(
+        name, label, printing.PRINTED, effect, data={"document": document},
+        is_offered=printing.DOCUMENTS[document].is_offered,
+    )  # fmt: skip
 
 
 ACTIONS = {
@@ -75,22 +78,34 @@ ACTIONS = {
         _print("print", gettext_lazy("Print packing slips"), printing.SLIP),
         _print("print_picking", gettext_lazy("Print picking list"), printing.PICKING),
         _print("print_labels", gettext_lazy("Print labels"), printing.LABEL),
+        _print("print_danfe", gettext_lazy("Print DANFE"), printing.DANFE),
+        _print("print_danfe_labels", gettext_lazy("Print DANFE labels"), printing.DANFE_LABEL),
+        Action(
+            "issue_nfe",
+            gettext_lazy("Issue NF-e"),
+            run=emission_issue.issue_many,
+            one_by_one=True,
+            is_offered=emission_issue.is_configured,
+        ),
         Action(
             "import_codes",
             gettext_lazy("Import: tracking codes"),
             run=tracking_apply.apply_codes,
             one_by_one=True,
             settled=tracking_apply.note_outcomes,
-            is_offered=False,
+            is_offered=lambda: False,
         ),
         Action(
             "import_events",
             gettext_lazy("Import: what the carrier says"),
             run=tracking_apply.apply_events,
             settled=tracking_apply.note_outcomes,
-            is_offered=False,
+            is_offered=lambda: False,
         ),
     )
 }
-#: Those of the list of orders.
-OFFERED = {name: action for name, action in ACTIONS.items() if action.is_offered}
+
+
+def offered() -> dict[str, Action]:
+    """Those that the list of orders offers, by name."""
+    return {name: action for name, action in ACTIONS.items() if action.is_offered()}

@@ -10,7 +10,7 @@ from oscar_fulfillment.documents import DocumentError
 from oscar_fulfillment.documents.qr import qr_png
 from oscar_fulfillment.selectors.customer import order_journey
 
-from . import documents, messages, return_mails, return_slips
+from . import documents, emission_mails, messages, return_mails, return_slips
 
 _PDF = "application/pdf"
 #: Mails that carry the invoice, where the payment method sends one.
@@ -34,6 +34,8 @@ def attachments(kind: str, order: Any, payload: Mapping[str, Any]) -> list[tuple
     if kind == messages.PICKUP_READY:
         codes = [(each.code, qr_png(each.code)) for each in pickups_of(order, payload)]
         return [(f"{code}.png", picture, "image/png") for code, picture in codes if picture]
+    if kind == messages.NFE:
+        return emission_mails.note_files(order, payload)
     try:
         if kind in WITH_INVOICE and documents.mails_invoice(order):
             return [(documents.invoice_filename(order), documents.invoice_pdf(order), _PDF)]

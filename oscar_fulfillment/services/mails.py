@@ -30,7 +30,7 @@ from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parc
 from oscar_fulfillment.selectors.paying import paying
 from oscar_fulfillment.selectors.payment_links import absolute_url, order_path, payment_path
 
-from . import cash, documents, ledger, messages, return_mails
+from . import cash, documents, emission_mails, ledger, messages, return_mails
 from .door import move
 from .languages import nearest_language
 from .mail_attachments import WITH_INVOICE, attachments, pickups_of
@@ -56,6 +56,7 @@ EVENT_TYPES: dict[str, Any] = {
     messages.PAYMENT_REMINDER: _("Order: payment reminder"),
     messages.PAYMENT_REFUSED: _("Order: payment refused, to be tried again"),
     messages.PAYMENT_REFUNDED: _("Order: money refunded"),
+    messages.NFE: _("Order: NF-e, with its XML and DANFE"),
     messages.CUSTOMER_NOTE: _("Order: message from the shop"),
     messages.RETURN_REQUESTED: _("Return: asked for"),
     messages.RETURN_APPROVED: _("Return: approved, with the return slip"),
@@ -181,6 +182,8 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         return {"parcels": [p for p in known if not wanted or p.shipment in wanted]}
     if kind == messages.PICKUP_READY:
         return {"pickups": pickups_of(order, payload), "cash_due": cash.due_in_cash(order.fulfillment)}
+    if kind == messages.NFE:
+        return emission_mails.about_note(order, payload)
     if kind in WITH_INVOICE:
         return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:

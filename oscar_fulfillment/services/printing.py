@@ -15,11 +15,14 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.documents.customs_invoice import COMMERCIAL, PROFORMA, TITLES
+from oscar_fulfillment.documents.danfe import has_danfe
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.selectors.consignments import read_chosen
+from oscar_fulfillment.selectors.printable_notes import has_notes
 from oscar_fulfillment.selectors.prints import read_prints
 
 from .customs_documents import customs_pdf
+from .danfe_documents import DANFE, DANFE_LABEL, danfe_labels, danfes_pdf
 from .door import move
 from .label_documents import labels_pdf
 from .picking_documents import picking_pdf
@@ -36,7 +39,8 @@ class Document:
     """A paper of an order. ``name`` is what the history and the URL call it, ``many`` how a PDF of many is called.
 
     ``make(order_ids, shipment=number or None, part=(number, total))`` gives the PDF. ``waits``: only what waits to be
-    packed is on it.
+    packed is on it. ``is_offered()``: whether this shop can make it at all; ``suits(page)``: whether an order can have
+    it.
     """
 
     name: str
@@ -44,6 +48,20 @@ class Document:
     many: str
     make: Callable[..., bytes]
     waits: bool = False
+    is_offered: Callable[[], bool] = lambda: True
+    suits: Callable[[Any], bool] = lambda page: True
+
+
+def _danfes(order_ids: Sequence[int], *, shipment: int | None, part: tuple[int, int]) -> bytes:
+    return danfes_pdf(order_ids, shipment=shipment)
+
+
+def _danfe_labels(order_ids: Sequence[int], *, shipment: int | None, part: tuple[int, int]) -> bytes:
+    return danfe_labels(order_ids, shipment=shipment)
+
+
+def _has_notes(page: Any) -> bool:
+    return has_notes(page.invoices)
 
 
 def _slips(order_ids: Sequence[int], *, shipment: int | None, part: tuple[int, int]) -> bytes:
@@ -72,6 +90,15 @@ DOCUMENTS = {
         Document(SLIP, _("Packing slip"), "packing-slips", _slips),
         Document(PICKING, _("Picking list"), "picking-list", _picking, waits=True),
         Document(LABEL, _("Address label"), "labels", _labels),
+        Document(DANFE, _("DANFE"), "danfes", _danfes, is_offered=has_danfe, suits=_has_notes),
+        Document(
+            DANFE_LABEL,
+            _("DANFE label for the parcel"),
+            "danfe-labels",
+            _danfe_labels,
+            is_offered=has_danfe,
+            suits=_has_notes,
+        ),
         Document(PROFORMA, TITLES[PROFORMA], "proforma-invoices", _customs(PROFORMA)),
         Document(COMMERCIAL, TITLES[COMMERCIAL], "commercial-invoices", _customs(COMMERCIAL)),
     )

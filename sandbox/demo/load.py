@@ -9,6 +9,7 @@ from sandbox import mail
 
 from .catalogue import create_catalogue
 from .payment_methods import create_payment_methods
+from .tax_profiles import create_tax_profiles
 from .users import create_users
 from .wipe import wipe
 
@@ -30,6 +31,7 @@ def load() -> None:
     create_site()
     create_catalogue()
     create_payment_methods()
+    create_tax_profiles()
     create_users()
 
 

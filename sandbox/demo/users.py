@@ -53,6 +53,8 @@ ROLES: dict[str, tuple[str, ...]] = {
         "capture_payment",
         "refund_payment",
         "invoice_order",
+        "issue_nfe",
+        "manage_tax_profiles",
         "annotate_order",
         "export_orders",
         "manage_followups",

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import argparse
 import importlib
+import sys
+import threading
 from pathlib import Path
 
 from werkzeug.middleware.dispatcher import DispatcherMiddleware
 from werkzeug.serving import run_simple
 from werkzeug.wrappers import Response
+
+from oscar_fulfillment.fiscal.emission import missing_packages
 
 from .base import Simulator
 from .books import Books
@@ -25,6 +29,7 @@ SIMULATORS = {
     "tipsa": "sandbox.simulators.tipsa:Tipsa",
     "gls_es": "sandbox.simulators.gls_es:GlsSpain",
     "receiver": "sandbox.simulators.receiver:Receiver",
+    "sefaz": "sandbox.simulators.sefaz:Sefaz",
 }
 
 
@@ -35,6 +40,8 @@ def build(data: Path | None = None) -> dict[str, Simulator]:
     found = {}
     for name, dotted in SIMULATORS.items():
         module, _colon, cls = dotted.partition(":")
+        if name == "sefaz" and missing_packages():
+            continue  # the extra [nfe-emit] is not installed
         books = Books(str(data / f"{name}.sqlite3") if data else ":memory:")
         found[name] = getattr(importlib.import_module(module), cls)(books)
     return found
@@ -53,11 +60,31 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=8001)
     parser.add_argument("--shop", default="", help="the shop's address, for vendors that are told it once")
     parser.add_argument("--data", type=Path, default=None, help="folder for their books; default: memory")
+    parser.add_argument("--tls-port", type=int, default=0, help="where the tax office asks for certificates")
+    parser.add_argument("--pki", type=Path, default=None, help="folder of the tax office's authority")
     options = parser.parse_args()
     simulators = build(options.data)
+    if options.tls_port and options.pki is not None:
+        open_tax_office(simulators, options.host, options.tls_port, options.pki)
     if options.shop:
         tell_address(simulators, options.shop)
     run_simple(options.host, options.port, application(simulators), threaded=True)
+
+
+def open_tax_office(simulators: dict[str, Simulator], host: str, port: int, folder: Path) -> None:
+    """Serve the tax office over TLS, in a thread beside the others; they go on where that cannot be done."""
+    from .sefaz_pki import Pki
+    from .sefaz_tls import make_tls_server
+
+    pki = Pki(folder)
+    if "sefaz" not in simulators or not pki.is_there:
+        return
+    try:
+        server = make_tls_server(simulators["sefaz"], pki, host, port)
+    except OSError as error:
+        print(f"simulators: no tax office: {error}", file=sys.stderr)
+        return
+    threading.Thread(target=server.serve_forever, daemon=True).start()
 
 
 def tell_address(simulators: dict[str, Simulator], shop: str) -> None:
