@@ -317,13 +317,6 @@ def _read_as_empty(row: Any, name: str) -> None:
     row._prefetched_objects_cache[name] = getattr(row, name).none()
 
 
-def _invoices() -> Any:
-    """Documents with the files that are filed with them (their contents stay where they are)."""
-    filed = NfeFile._default_manager.filter(status__in=[NfeFile.APPLIED, NfeFile.SUPERSEDED]).defer("content")
-    files = Prefetch("nfe_files", queryset=filed.order_by("pk"))
-    return Invoice._default_manager.order_by("pk").prefetch_related(files)
-
-
 def lines_with_pictures() -> Any:
     """Lines with the file name of their product's first picture (a variant without one shows its parent's)."""
     Line, ProductImage = get_model("order", "Line"), get_model("catalogue", "ProductImage")
