@@ -261,9 +261,10 @@ class OrderPage:
 
     @cached_property
     def messages(self) -> list[Any]:
-        # What providers are asked to do is shown with the payment, what webhooks are told on their own page.
-        rows = self.order.outbound_messages.exclude(destination__startswith="payments:")
-        rows = rows.exclude(destination__startswith=LANE)
+        # What providers and carriers are asked to do is shown with the payment and the shipment, what webhooks are told
+        # on their own page.
+        elsewhere = Q(destination__startswith="payments:") | Q(destination__startswith="carriers:")
+        rows = self.order.outbound_messages.exclude(elsewhere | Q(destination__startswith=LANE))
         rows = rows.defer("payload").order_by("-created_at", "-pk")
         return list(rows[:MESSAGE_ROWS])
 
