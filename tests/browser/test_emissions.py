@@ -141,5 +141,3 @@ def test_the_queue_and_the_tax_offices_own_page(page, boss, office):
     check_page(page, "nfe-void")
     page.get_by_role("button", name="Void these numbers").click()
     expect(page.get_by_text("Write 15 to 255 letters")).to_be_visible()
-
-

@@ -177,10 +177,14 @@ def test_the_list_shows_gaps_certificate_and_what_the_tax_office_says(client, bo
     assert "Numbers without a note:" in page
     assert "2–4" in page
     assert "days left" in page
-    wrong = client.post(reverse("dashboard:order-emissions-void"), {"alias": "BRL", "first": "1", "last": "4", "reason": REASON})
+    wrong = client.post(
+        reverse("dashboard:order-emissions-void"), {"alias": "BRL", "first": "1", "last": "4", "reason": REASON}
+    )
     assert wrong.status_code == 422
     assert "Number 1 has a note" in text_of(wrong)
-    client.post(reverse("dashboard:order-emissions-void"), {"alias": "BRL", "first": "2", "last": "4", "reason": REASON})
+    client.post(
+        reverse("dashboard:order-emissions-void"), {"alias": "BRL", "first": "2", "last": "4", "reason": REASON}
+    )
     shop.work()
     assert "Numbers without a note:" not in text_of(client.get(url))
     found = text_of(client.get(url, {"q": note.access_key}))
@@ -253,6 +257,7 @@ def test_a_form_that_is_older_than_the_order_is_refused(client, boss, office):
 def test_many_orders_are_issued_and_printed_from_the_list(client, boss, office):
     orders = [shop.released() for _order in range(3)]
     broken = shop.released(tax_id="")
+
     def submit(action, chosen):
         job = bulk.submit(action=action, orders=[(o.pk, o.number) for o in chosen], user=boss, key=f"many-{action}")
         job.refresh_from_db()

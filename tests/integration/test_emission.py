@@ -104,7 +104,9 @@ def test_a_lost_question_is_repeated_byte_for_byte_once_it_is_known_to_be_unknow
     note.refresh_from_db()
     assert note.status == NfeEmission.AUTHORISED
     assert office.asked == ["NFeAutorizacao", "NFeConsultaProtocolo", "NFeAutorizacao"]
-    notes = [re.search(rb"<NFe .*</NFe>", body)[0] for _m, path, _h, body in office.sefaz.calls if "NFeAutorizacao" in path]
+    notes = [
+        re.search(rb"<NFe .*</NFe>", body)[0] for _m, path, _h, body in office.sefaz.calls if "NFeAutorizacao" in path
+    ]
     assert notes == [bytes(note.xml), bytes(note.xml)]
 
 
@@ -286,7 +288,9 @@ def test_with_contingency_a_note_goes_to_who_stands_in(office):
     assert len(note.earlier_keys) == 1
     assert [path for _m, path, _h, _b in office.sefaz.calls] == ["/ws/NFeAutorizacao4", "/svc/NFeAutorizacao4"]
     root = etree.fromstring(bytes(note.proc_xml))
-    told = {etree.QName(tag).localname: tag.text for tag in root.iter() if etree.QName(tag).localname in ("dhCont", "xJust")}
+    told = {
+        etree.QName(tag).localname: tag.text for tag in root.iter() if etree.QName(tag).localname in ("dhCont", "xJust")
+    }
     assert told["xJust"].startswith("108 ")
     assert office.sefaz.books.count("note") == 1
 

@@ -174,9 +174,17 @@ def test_numbers_that_another_program_left_out_are_voided(office):
     shop.work(2)
     row.refresh_from_db()
     assert (row.status, row.answer_code) == (NfeVoiding.TAKEN, "563")
-    for first, last, words in [(5, 9, "already"), (9, 8, "after"), (8, 10, "has a note"), (11, 11, "the next one"), (0, 3, "after")]:
+    for first, last, words in [
+        (5, 9, "already"),
+        (9, 8, "after"),
+        (8, 10, "has a note"),
+        (11, 11, "the next one"),
+        (0, 3, "after"),
+    ]:
         with pytest.raises(InvalidInput, match=words):
-            emission_numbers.void_numbers(alias="BRL", first=first, last=last, actor=shop.CLERK, reason="Numeros nao usados")
+            emission_numbers.void_numbers(
+                alias="BRL", first=first, last=last, actor=shop.CLERK, reason="Numeros nao usados"
+            )
 
 
 def test_the_next_number_is_only_raised(office):
