@@ -117,9 +117,9 @@ def has_shipment_to_dispatch(step: Any) -> Reason | None:
     return Reason("not_released", _("The rest of the order waits for goods."), _("Release it when they are here"))
 
 
-def has_pending_shipment(step: Any) -> Reason | None:
-    """Only goods that are still here can stay here."""
-    if any(s.status == "pending" for s in _shipments(step)):
+def something_is_left(step: Any) -> Reason | None:
+    """Only goods that are still here, or are still awaited, can be given up."""
+    if step.subject.has_backorder or any(s.status == "pending" for s in _shipments(step)):
         return None
     return Reason("nothing_pending", _("Nothing of this order waits to be sent."))
 

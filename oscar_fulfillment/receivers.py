@@ -4,8 +4,10 @@ import logging
 from typing import Any
 
 from . import signals
+from .carriers import carriers
 from .core import outbox
 from .services import (
+    carrier_setup,
     emission_watch,
     mails,
     messages,
@@ -27,6 +29,7 @@ outbox.on_dead(mails.mail_died)
 outbox.on_dead(operation_runs.message_died)
 parcel_states.on_returned.append(returns.open_undelivered)
 register_gateways()
+carriers.source = carrier_setup.source
 register_carriers()
 emission_watch.register_issuers()
 outbox.on_dead(emission_watch.message_died)

@@ -14,7 +14,7 @@ from oscar_fulfillment.defaults import *  # noqa: F403
 
 from .databases import database
 from .sellers import SELLERS
-from .vendors import carriers, gateways, nfe
+from .vendors import carriers, counters, gateways, nfe
 
 HERE = Path(__file__).resolve().parent
 BASE_DIR = HERE.parent
@@ -171,6 +171,8 @@ OSCAR_FULFILLMENT = {
         }
     },
     "SELLERS": SELLERS,
+    "DOCUMENT_BIN": "sandbox.shop.warehouse.bin_of",
+    "DOCUMENT_CUSTOMS": "sandbox.shop.warehouse.customs_of",
     "OPERATOR_EMAILS": ["operator@example.com"],
     "PICKUP_POINT": "sandbox.shop.stores.pickup_point",
     "SUPPLIER_EMAILS": {code: f"supplies.{code}@example.com" for code in ("br", "ch", "ru", "eu")},
@@ -181,7 +183,7 @@ OSCAR_FULFILLMENT = {
 # The vendors of ``sandbox/simulators``: adapters run against them unmodified, only their address differs.
 SIMULATORS_URL = os.environ.get("SIMULATORS_URL", "http://127.0.0.1:8001")
 OSCAR_FULFILLMENT["GATEWAYS"] = gateways(SIMULATORS_URL)
-OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL)
+OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL) | counters()
 OSCAR_FULFILLMENT["NFE"] = nfe(VAR / "sefaz", os.environ.get("SEFAZ_URL", ""))
 
 Q_CLUSTER = {

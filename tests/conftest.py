@@ -1,7 +1,10 @@
 """Fixtures for the whole suite."""
 
+import time
+
 import pytest
 
+from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.services import oscar_events
 from oscar_fulfillment.test import factories
 
@@ -20,6 +23,13 @@ def forgotten_event_types():
     """A test that runs its commit hooks and is rolled back leaves keys of event types behind that are gone."""
     yield
     oscar_events.forget()
+
+
+@pytest.fixture(autouse=True)
+def carriers_at_rest():
+    """What the dashboard says of carriers is read anew every few seconds: in a test only after a change of it."""
+    carriers._rows, carriers._read_at = {}, time.monotonic() + 86_400
+    carriers._built = {}
 
 
 @pytest.fixture

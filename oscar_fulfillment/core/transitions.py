@@ -128,7 +128,7 @@ def _wrong_state(machine: StateMachine, transition: Transition, state: str) -> R
         return Reason("already_done", _("Already done: %(state)s.") % {"state": machine.label(state)})
     if not machine.from_state(state):
         return Reason("final_state", _("Nothing more can be done: %(state)s.") % {"state": machine.label(state)})
-    before = [t.label for t in machine.leading_to(transition.sources) if state in t.sources]
+    before = [t.label for t in machine.leading_to(transition.sources) if state in t.sources and not t.aside]
     message = _("Not possible while the status is “%(state)s”.") % {"state": machine.label(state)}
     remedy = _("First: %(steps)s.") % {"steps": ", ".join(str(label) for label in before)} if before else ""
     return Reason("wrong_state", message, remedy)

@@ -9,6 +9,7 @@ from decimal import Decimal
 from babel import Locale, localedata
 from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.units import format_unit
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ class Formats:
 
     def kilograms(self, grams: int) -> str:
         """A weight, to the gram."""
-        return f"{format_decimal(Decimal(grams) / 1000, '#,##0.###', self.locale)}\N{NO-BREAK SPACE}kg"
+        return format_unit(Decimal(grams) / 1000, "mass-kilogram", "short", "#,##0.###", self.locale)
 
     def country_name(self, code: str) -> str:
         """A country's name; its code where it has none."""

@@ -6,7 +6,7 @@ from typing import Any
 
 from . import scan_codes
 from .code128 import can_encode, code128
-from .qr import qr_svg
+from .qr import MASK, qr_svg
 
 
 def bar_mark(text: str, *, shown: str = "") -> dict[str, Any]:
@@ -16,4 +16,4 @@ def bar_mark(text: str, *, shown: str = "") -> dict[str, Any]:
 
 def scan_mark(code: str) -> dict[str, Any]:
     """A text of :mod:`scan_codes` as Code 128 and as QR code, so that any scanner and any phone reads it."""
-    return {**bar_mark(code, shown=scan_codes.grouped(code)), "qr": qr_svg(code)}
+    return {**bar_mark(code, shown=scan_codes.grouped(code)), "qr": qr_svg(code, mask=MASK)}

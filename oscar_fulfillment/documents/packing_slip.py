@@ -15,7 +15,7 @@ from . import render
 from .formats import Formats
 from .marks import bar_mark, scan_mark
 from .parties import Party
-from .qr import qr_svg
+from .qr import MASK, qr_svg
 from .renderer import DocumentError
 from .scan_codes import grouped
 from .sellers import Seller
@@ -169,7 +169,7 @@ class _Writer:
             },
             "headings": [_("Coming back"), _("Reason no."), _("Delivered"), _("SKU"), _("Article")],
             "code": bar_mark(self.data.code, shown=grouped(self.data.code)),
-            "qr": qr_svg(form.url) if form.url else "",
+            "qr": qr_svg(form.url, mask=MASK) if form.url else "",
             "online": _("Or announce your return here:") if form.url else "",
             "url": form.url,
         }

@@ -55,7 +55,7 @@ def render_return_slip(data: ReturnSlipData) -> bytes:
 
 def _document(data: ReturnSlipData) -> dict[str, Any]:
     formats = Formats(data.language, data.seller.party.country)
-    to = data.seller.party
+    to = data.seller.returns_to
     country = [formats.country_name(to.country)] if to.country and to.country != data.comes_from else []
     return {
         "language": formats.locale.language,
@@ -63,7 +63,7 @@ def _document(data: ReturnSlipData) -> dict[str, Any]:
         "title": _("Return slip"),
         "short": _("Return %(return)d of order %(number)s") % {"return": data.return_number, "number": data.number},
         "page": _("Page"),
-        "seller": {"logo": data.seller.logo, **to.texts()},
+        "seller": {"logo": data.seller.logo, **data.seller.party.texts()},
         "address": {
             "label": _("Send to"),
             "name": to.name,

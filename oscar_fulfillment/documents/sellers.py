@@ -45,10 +45,10 @@ class Seller:
 
     @property
     def returns_to(self) -> Party:
-        """Where goods are sent back to."""
+        """Where goods are sent back to: without a country of its own where the shop has written the lines."""
         if self.return_address:
             return Party(self.return_address[0], lines=self.return_address[1:])
-        return Party(self.party.name, lines=self.party.address)
+        return Party(self.party.name, country=self.party.country, lines=self.party.address)
 
     def instructions_in(self, language: str) -> str:
         """What the return form says in this language ("pt-br": else in "pt"), "" for our own words."""

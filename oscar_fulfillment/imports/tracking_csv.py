@@ -92,6 +92,10 @@ def open_file(content: bytes) -> CodeFile:
         first = Row(table.heading_line, list(table.headings))
         names = [_("Column %(number)d") % {"number": number} for number in range(1, len(table.headings) + 1)]
         table = replace(table, headings=names, rows=[first, *table.rows], has_headings=False, heading_line=0)
+    if beginning is text:
+        # Damage is told at once where the whole file was looked at anyway.
+        for _row in iter_rows(text, table):
+            pass
     return CodeFile(text, table)
 
 

@@ -36,6 +36,7 @@ class TrackingImport(models.Model):
     problem = models.CharField(_("Problem"), max_length=500, blank=True, default="")
     # In the language of the person, as are the rows' messages.
     language = models.CharField(max_length=10, blank=True, default="")
+    line_count = models.PositiveIntegerField(default=0)
     read_count = models.PositiveIntegerField(_("Rows"), default=0)
     # Rows by verdict.
     counts = models.JSONField(default=dict)
@@ -65,6 +66,11 @@ class TrackingImport(models.Model):
     @property
     def is_reading(self) -> bool:
         return self.status == self.READING
+
+    @property
+    def percent(self) -> int:
+        """How far the file is read, by its lines."""
+        return min(self.read_count * 100 // max(self.line_count, 1), 100) if self.is_reading else 100
 
     @property
     def is_ready(self) -> bool:

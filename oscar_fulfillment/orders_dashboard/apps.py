@@ -44,7 +44,9 @@ class FulfillmentOrdersDashboardMixin:
             dashboard.index_view = type("IndexView", (FulfillmentIndexMixin, IndexView), {})
 
     def configure_permissions(self) -> None:
+        from .carrier_urls import carrier_permissions
         from .emission_urls import emission_permissions
+        from .import_urls import import_permissions
         from .list_urls import list_permissions
         from .money_urls import money_permissions
         from .nfe_urls import nfe_permissions
@@ -63,14 +65,17 @@ class FulfillmentOrdersDashboardMixin:
             )
         # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
-        self.permissions_map |= money_permissions() | supply_permissions() | nfe_permissions()
-        self.permissions_map |= return_permissions() | scan_permissions() | emission_permissions()
+        self.permissions_map |= money_permissions() | supply_permissions() | import_permissions()
+        self.permissions_map |= return_permissions() | scan_permissions() | carrier_permissions()
+        self.permissions_map |= nfe_permissions() | emission_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
 
     def get_urls(self) -> list[Any]:
+        from .carrier_urls import carrier_urls
         from .emission_urls import emission_urls, profile_urls
+        from .import_urls import import_urls
         from .list_urls import list_urls
         from .money_urls import money_urls
         from .nfe_urls import nfe_urls
@@ -89,8 +94,10 @@ class FulfillmentOrdersDashboardMixin:
             *emission_urls(),
             *profile_urls(),
             *supply_urls(),
+            *import_urls(),
             *return_urls(),
             *scan_urls(),
+            *carrier_urls(),
             *settings_urls(),
             *page_urls(),
         ]

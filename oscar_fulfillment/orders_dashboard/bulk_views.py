@@ -84,7 +84,9 @@ class BulkJobView(View):
     def show(self, request: HttpRequest, job: BulkJob, *, status: int = 200, errors: Any = ()) -> HttpResponse:
         # Refused first: "refused" sorts before "pending" and "done" from the end.
         items = job.items.order_by("-status", "pk")
-        page: Any = Paginator(cast(Any, _Counted(items, job.total)), ITEMS_PER_PAGE).get_page(request.GET.get("page"))
+        page: Any = Paginator(cast(Any, CountedRows(items, job.total)), ITEMS_PER_PAGE).get_page(
+            request.GET.get("page")
+        )
         may = user_may(request.user, job.action)
         context = {
             "job": job,
@@ -101,7 +103,7 @@ class BulkJobView(View):
         return TemplateResponse(request, self.template_name, context, status=status)
 
 
-class _Counted:
+class CountedRows:
     """A queryset whose length the job knows already."""
 
     def __init__(self, rows: Any, total: int):

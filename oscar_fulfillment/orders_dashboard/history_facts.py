@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from oscar_fulfillment.carriers import carriers
+from oscar_fulfillment.models.parcel import TRACKING_LABELS
 from oscar_fulfillment.services import followups, printing
 
 from .money_words import OPERATIONS, moment, money, provider_name, state_label
@@ -32,10 +33,12 @@ _LABELS = {
     "after": gettext_lazy("Now"),
     "until": gettext_lazy("Now until"),
     "document": gettext_lazy("Document"),
+    "tracking": gettext_lazy("Where it is"),
+    "text": gettext_lazy("In the carrier's words"),
     "handed_to": gettext_lazy("Handed over to"),
     "boxes": gettext_lazy("Boxes"),
     "file": gettext_lazy("File"),
-    "text": gettext_lazy("What it said"),
+    "answer": gettext_lazy("In the tax office's words"),
     "protocol": gettext_lazy("Protocol"),
 }
 
@@ -58,8 +61,9 @@ OUTCOMES = {
 REFUND_WAYS = {"hand": gettext_lazy("By hand"), "credit": gettext_lazy("As a credit note")}
 
 
-def _carrier(alias: Any) -> str:
-    return str(carriers.get(alias).name if alias in carriers else alias)
+def _carrier(aliases: str) -> str:
+    """One alias, or several where the parcels of a shipment went different ways."""
+    return ", ".join(str(carriers.get(each).name) if each in carriers else each for each in aliases.split(", "))
 
 
 def _document(name: Any) -> str:
@@ -74,6 +78,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "held_until": moment,
     "what": lambda value: str(MISMATCHES.get(value, value)),
     "carrier": _carrier,
+    "tracking": lambda value: str(TRACKING_LABELS.get(value, value)),
     "document": _document,
 }
 

@@ -12,16 +12,15 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.models.shipment import CANCELLED
 from oscar_fulfillment.permissions import user_may
-from oscar_fulfillment.selectors.prints import Print, read_prints
+from oscar_fulfillment.selectors.prints import Print
 from oscar_fulfillment.services import printing
 
 
 def document_menu(page: Any, user: Any) -> dict[str, Any]:
-    """Entries for the order, and by the shipment's pk for each of several shipments. One statement; nothing for who may
-    not print."""
+    """Entries for the order, and by the shipment's pk for each of several shipments. Nothing for who may not print."""
     if not user_may(user, "print"):
         return {"order": [], "shipments": {}}
-    prints = read_prints([page.order.pk]).get(page.order.pk, [])
+    prints = page.prints
     shipments = [row.shipment for row in page.shipments if row.shipment.status != CANCELLED]
     offered = [one for one in printing.DOCUMENTS.values() if one.is_offered() and one.suits(page)]
     return {

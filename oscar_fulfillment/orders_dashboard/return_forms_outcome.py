@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
@@ -29,6 +29,8 @@ class _OutcomeForm(ReturnForm):
     """What comes of the goods."""
 
     outcome = ""
+    field_order: Sequence[str] = ("reason", "notify")
+
     notify = mail_field(gettext_lazy("Tell the customer by mail?"))
 
     def prepare(self) -> None:
@@ -59,7 +61,7 @@ class RefundForm(_OutcomeForm):
     reference = reference_field(gettext_lazy("Of your transfer or receipt, if you paid it back by hand."))
     reason = reason_field(gettext_lazy("Note for the history"))
 
-    field_order = ["amount", "shipping_amount", "way", "reference", "reason", "notify"]
+    field_order = ("amount", "shipping_amount", "way", "reference", "reason", "notify")
 
     def prepare(self) -> None:
         super().prepare()

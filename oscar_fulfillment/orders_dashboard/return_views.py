@@ -109,7 +109,7 @@ class ReturnView(ReturnsOnly):
             "operation": reads.refund_operation(ret),
             "credit_note": credit_note_of(ret) if ret.outcome == "refund" else "",
             "replacements": reads.replacements_of(ret),
-            "has_slip": ret.status in ("requested", "approved") and return_slips.has_slip(page.order),
+            "has_slip": ret.status == "approved" and return_slips.has_slip(page.order),
             **why,
         }
         return TemplateResponse(self.request, "oscar_fulfillment/returns/return.html", context, status=status)

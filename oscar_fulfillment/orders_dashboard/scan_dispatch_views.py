@@ -8,7 +8,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import NoReverseMatch, reverse
 from django.utils.translation import gettext as _
 
-from oscar_fulfillment.carriers import carriers
+from oscar_fulfillment.carriers import offered
 from oscar_fulfillment.core.exceptions import FulfillmentError, TransitionNotAllowed
 from oscar_fulfillment.models import OrderFulfillment, Shipment
 from oscar_fulfillment.models.shipment import PENDING
@@ -37,7 +37,7 @@ class DispatchView(ScanView):
             usual = packed.usual_carrier(shipment.fulfillment.order)
             context |= {
                 "shipment": shipment, "boxes": boxes, "blank": blank, "order": shipment.fulfillment.order,
-                "carriers": [(alias, carriers.get(alias).name) for alias in carriers],
+                "carriers": offered(),
                 "carrier": (blank.carrier if blank else "") or usual, "customer": shipment.fulfillment.customer_name,
             }  # fmt: skip
         return self.show("dispatch.html", **context)

@@ -13,7 +13,8 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, StaleVersion, TransitionNotAllowed
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.models import OrderFulfillment, Shipment
-from oscar_fulfillment.selectors.order_page import OrderPage, ShipmentRow
+from oscar_fulfillment.selectors.order_page import OrderPage
+from oscar_fulfillment.selectors.order_page_rows import ShipmentRow
 from oscar_fulfillment.selectors.pickup import find_by_pickup_code, goods_at_the_counter, read_pickup_code
 from oscar_fulfillment.selectors.scan_desk import find_goods
 from oscar_fulfillment.services.actions import available_actions
@@ -40,7 +41,7 @@ class PickUpView(ScanView):
         shipment = find_by_pickup_code(self.text)
         if shipment is not None:
             url = f"{hand_over_url(shipment.pk)}?code={read_pickup_code(self.text)}"
-            return Answer(True, _("Order %(number)s.") % {"number": shipment.fulfillment.number}, url)
+            return Answer(True, _("Order %(number)s.") % {"number": shipment.fulfillment.number}, url, leave=True)
         found = find_goods(self.text)
         if not found.shipments:
             return refused(found, self.text) if found.order is not None or found.by else self._unknown()
@@ -52,7 +53,7 @@ class PickUpView(ScanView):
             say = _("Order %(number)s has several shipments: choose one.") % {"number": number}
             return Answer(True, say, f"{reverse('dashboard:scan-pickup')}?order={number}")
         say = _("Order %(number)s: ask for the customer's code.") % {"number": number}
-        return Answer(True, say, hand_over_url(found.shipments[0].pk))
+        return Answer(True, say, hand_over_url(found.shipments[0].pk), leave=True)
 
     @staticmethod
     def _unknown() -> Answer:

@@ -61,7 +61,7 @@ def read_consignments(
     )
     rows = (
         OrderFulfillment._default_manager.filter(pk__in=order_ids)
-        .select_related("order__shipping_address__country", "order__billing_address__country")
+        .select_related("order__site", "order__shipping_address__country", "order__billing_address__country")
         .prefetch_related(Prefetch("order__lines", lines.order_by("pk")), Prefetch("shipments", shipments), *also)
     )
     found = {row.pk: row for row in rows}

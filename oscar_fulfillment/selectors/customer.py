@@ -64,11 +64,14 @@ HAPPENINGS: dict[tuple[str, str], Any] = {
     ("shipping", "receive_return"): _("Returned goods have arrived"),
     ("return", "settle_return"): _("Return settled"),
     ("shipping", "send_replacement"): _("Other goods are prepared for you"),
+    ("shipping", "cancel_shipment"): _("A part is not sent"),
     ("shipping", "cancel"): _("Order cancelled"),
     ("shipping", "restore"): _("Order taken up again"),
     ("terms", "remind"): _("Reminder sent"),
     ("note", "tell_customer"): _("Message from the shop"),
 }
+#: Told only with a note that was written for the customer.
+_WITH_NOTE = ("tell_customer", "cancel_shipment")
 _GONE = ("dispatched", "delivered", "returned")
 #: What carriers say that customers are not told.
 _SILENT = ("", "info", "unknown")
@@ -150,7 +153,7 @@ class Journey:
 
 
 def order_journey(order: Any) -> Journey:
-    """Everything about one order: at most nine queries, kept on the order object for the next caller; three more where
+    """Everything about one order: at most ten queries, kept on the order object for the next caller; three more where
     the customer comes for the goods."""
     known = order.__dict__.get("_customer_journey")
     if known is None:
@@ -245,15 +248,20 @@ def coming_parcels(order: Any) -> list[Parcel]:
 
 
 def _parcels(fulfillment: Any, statuses: Sequence[str] = _GONE) -> list[Parcel]:
-    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=statuses)
+    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=statuses).order_by("number")
+    shipments = list(rows.prefetch_related("lines__line", "parcels"))
+    packed = [box for row in shipments for box in row.parcels.all() if box.packed_at]
+    prefetch_related_objects(packed, "lines")
     found: list[Parcel] = []
-    for row in rows.prefetch_related("lines__line", "parcels__lines").order_by("number"):
+    for row in shipments:
         boxes: list[Any] = [box for box in row.parcels.all() if box.status in statuses] or [None]
         titles = {line.line_id: line.line.title for line in row.lines.all()}
         whole = tuple((line.line.title, line.quantity) for line in row.lines.all())
         for place, box in enumerate(boxes):
             counted = (
-                tuple((titles[c.line_id], c.quantity) for c in box.lines.all() if c.line_id in titles) if box else ()
+                tuple((titles[c.line_id], c.quantity) for c in box.lines.all() if c.line_id in titles)
+                if box is not None and box.packed_at
+                else ()
             )
             found.append(_parcel(row, box, len(found) + 1, counted or (whole if place == 0 else ())))
     return found
@@ -299,7 +307,7 @@ def _happenings(fulfillment: Any, journey: Journey) -> list[Happening]:
         if words is None or (change.action == "release" and change.from_status != "received"):
             continue
         text = ""
-        if change.action == "tell_customer":
+        if change.action in _WITH_NOTE:
             # The note itself, not the history's copy: staff may have mended or removed it.
             text = notes.get(change.data.get("note"), "")
             if not text:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.urls import NoReverseMatch, reverse
 
@@ -38,6 +39,11 @@ def returns_path(order: Any) -> str:
         return reverse("fulfillment:guest-returns", kwargs=given)
     except NoReverseMatch:
         return ""
+
+
+def absolute_url(site: Any, path: str) -> str:
+    """A path of the shop as a mail or a paper names it."""
+    return f"{settings.OSCAR_URL_SCHEMA}://{site.domain}{path}"
 
 
 def notification_path(provider: str) -> str:

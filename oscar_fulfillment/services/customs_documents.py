@@ -17,7 +17,7 @@ from oscar_fulfillment.documents.customs_invoice import CustomsData, CustomsLine
 from oscar_fulfillment.selectors.consignments import Consignment, read_consignments
 
 from .document_hooks import customs_of
-from .document_parties import Sellers, buyer, other_receiver, sender
+from .document_parties import Sellers, buyer, other_receiver, seen_from
 from .languages import nearest_language
 
 CENT = Decimal("0.01")
@@ -67,7 +67,7 @@ def _invoice(consignment: Consignment, sellers: Sellers, kind: str, language: st
         issued=timezone.localtime(day).date(),
         language=language,
         currency=order.currency,
-        seller=replace(seller, party=sender(seller, to="")),
+        seller=replace(seller, party=seen_from(seller.party, "")),
         buyer=buyer(order, seller, abroad_only=False),
         consignee=other_receiver(order, seller, abroad_only=False),
         lines=lines,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -129,14 +130,12 @@ def party_of(
     )
 
 
-def sender(seller: Seller, *, to: str) -> Party:
-    """The seller as the sender of something to the country ``to``: with its own country where that is another one."""
-    home = seller.party.country
-    lines = seller.party.address
-    if home and home != to and seller.party.address:
-        lines = (*lines, _country_name(home) or home)
-    return Party(seller.party.name, country=home, lines=lines, tax_ids=seller.party.tax_ids,
-                 contact=seller.party.contact)  # fmt: skip
+def seen_from(party: Party, country: str) -> Party:
+    """The party as mail from another ``country`` (or "" for anywhere) is addressed to it: its own country is named."""
+    home = party.country
+    if not home or home == country or not party.address:
+        return party
+    return replace(party, lines=(*party.address, _country_name(home) or home))
 
 
 def _country_name(code: str) -> str:

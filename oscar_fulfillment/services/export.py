@@ -38,7 +38,7 @@ def header() -> list[str]:
     ]  # fmt: skip
 
 
-class _Line:
+class LineWriter:
     """A file for the csv module that hands back what was written."""
 
     def write(self, text: str) -> str:
@@ -54,7 +54,7 @@ def stream_orders(
     chunk: int = CHUNK,
 ) -> Iterator[str]:
     """The lines of the file, with its header, in ``language``. Four statements per ``chunk`` orders, by keyset."""
-    writer = csv.writer(_Line())
+    writer = csv.writer(LineWriter())
     words = _StatusWords()
     with translation.override(language):
         # The mark makes Excel read UTF-8.

@@ -15,7 +15,7 @@ from oscar_fulfillment.documents.parties import Party
 from oscar_fulfillment.documents.scan_codes import order_code, shipment_code
 from oscar_fulfillment.selectors.consignments import Consignment, read_consignments
 
-from .document_parties import Sellers, destination, receiver, sender
+from .document_parties import Sellers, destination, receiver, seen_from
 from .languages import nearest_language
 
 
@@ -55,7 +55,7 @@ def _labels(consignment: Consignment, sellers: Sellers, language: str) -> list[L
         number=order.number,
         made=timezone.localtime(made).date(),
         language=language,
-        seller=replace(seller, party=replace(sender(seller, to=to), tax_ids=())),
+        seller=replace(seller, party=replace(seen_from(seller.party, to), tax_ids=())),
         recipient=_in_english_too(recipient) if to != seller.party.country else recipient,
         code=ours,
         carrier=order.shipping_method or "",

@@ -14,6 +14,7 @@ from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step, new_key
 from oscar_fulfillment.models import CreditNote, StatusChange
+from oscar_fulfillment.selectors.given_up import needed
 from oscar_fulfillment.selectors.order_money import too_much
 
 from . import followups, ledger
@@ -25,7 +26,7 @@ CREDIT = Move("ledger", "keep_credit", is_record=True)
 def excess(order: Any) -> Decimal:
     """What the shop has of an order's money and the order does not need, credit notes taken off."""
     net = ledger.totals(order.pk).net
-    return too_much(order.fulfillment, order.total_incl_tax, net, credited(order.pk))
+    return too_much(order.fulfillment, needed(order.fulfillment), net, credited(order.pk))
 
 
 def credited(order_id: int) -> Decimal:
@@ -81,7 +82,8 @@ def after_refund(step: Step) -> None:
     step.subject.order.fulfillment = step.subject
     if step.subject.problem == "refund_failed":
         step.fields["problem"] = ""
-    if not excess(step.subject.order):
+    # What went back for returned goods says nothing about what was paid beyond the order.
+    if "return" not in step.data and not excess(step.subject.order):
         settle_excess(step, "refunded")
     if step.new_state("payment") == "refunded" and step.subject.awaits_payout:
         step.fields["awaits_payout"] = False  # nothing is left that could be paid out

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -25,16 +25,15 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import AdapterRejected
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.documents import DocumentError
-from oscar_fulfillment.documents.qr import qr_png
 from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parcels, order_journey
 from oscar_fulfillment.selectors.paying import paying
-from oscar_fulfillment.selectors.payment_links import order_path, payment_path
+from oscar_fulfillment.selectors.payment_links import absolute_url, order_path, payment_path
 
-from . import cash, documents, emission_mails, ledger, messages, return_mails, return_slips
+from . import cash, documents, emission_mails, ledger, messages, return_mails
 from .door import move
 from .languages import nearest_language
+from .mail_attachments import WITH_INVOICE, attachments, pickups_of
 from .post import Post, is_address
 
 logger = logging.getLogger("oscar_fulfillment.mails")
@@ -71,10 +70,6 @@ EVENT_TYPES: dict[str, Any] = {
 
 #: What sends the kinds of mail that are not about one order; see ``receivers``.
 SENDERS: dict[str, Callable[[Any], None]] = {}
-
-_PDF = "application/pdf"
-#: Mails that carry the invoice, where the payment method sends one.
-_WITH_INVOICE = (messages.ORDER_PLACED, messages.ORDER_EDITED)
 
 #: The problem of an order one of whose mails could not be sent.
 MAIL_FAILED = "mail_failed"
@@ -117,6 +112,9 @@ def _send(message: Any, order: Any) -> None:
     if is_ours and not to:
         logger.warning("%s: nobody is named in OPERATOR_EMAILS or MANAGERS", message)
         return
+    if message.kind == messages.PICKUP_READY and not pickups_of(order, message.payload):
+        logger.info("%s: too late, nothing waits any more", message)
+        return
     to = [address for address in to if is_address(address)]
     if not to:
         raise AdapterRejected("there is no valid address")
@@ -142,36 +140,6 @@ def operators() -> list[str]:
         return list(settings.OPERATOR_EMAILS)
     # Django 6 takes plain addresses, Django 5 pairs of name and address.
     return [manager if isinstance(manager, str) else manager[1] for manager in django_settings.MANAGERS]
-
-
-def pickups_of(order: Any, payload: Mapping[str, Any]) -> list[Any]:
-    """The goods that such a mail is about and that still wait. None: it is too late, and the mail stays unsent."""
-    wanted = set(payload.get("shipments") or ())
-    return [each for each in order_journey(order).pickups if not wanted or each.shipment in wanted]
-
-
-def attachments(kind: str, order: Any, payload: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
-    """What travels with a mail of this kind, as (file name, content, MIME type): the invoice with the confirmation
-    and with what changes it, where the payment method wants that; the return slip where SELLERS says where to; the
-    pick-up code as a square to be scanned.
-
-    A document that these data can never give ends the mail at once, so that the order shows the problem; a mistake in
-    the settings or in a template is tried again like any other, because somebody may mend it meanwhile.
-    """
-    if kind == messages.PICKUP_READY:
-        codes = [(each.code, qr_png(each.code)) for each in pickups_of(order, payload)]
-        return [(f"{code}.png", picture, "image/png") for code, picture in codes if picture]
-    if kind == messages.NFE:
-        return emission_mails.note_files(order, payload)
-    try:
-        if kind in _WITH_INVOICE and documents.mails_invoice(order):
-            return [(documents.invoice_filename(order), documents.invoice_pdf(order), _PDF)]
-        if kind == messages.RETURN_APPROVED and return_slips.has_slip(order):
-            ret = return_mails.return_of(payload)
-            return [(return_slips.filename(ret), return_slips.pdf(ret), _PDF)]
-    except DocumentError as error:
-        raise AdapterRejected(f"the document cannot be made: {error}") from error
-    return []
 
 
 def render(kind: str, order: Any, payload: dict[str, Any], site: Any) -> dict[str, str]:
@@ -206,10 +174,6 @@ def _context(order: Any, site: Any) -> dict[str, Any]:
     return context
 
 
-def absolute_url(site: Any, path: str) -> str:
-    return f"{django_settings.OSCAR_URL_SCHEMA}://{site.domain}{path}"
-
-
 def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
     """What this kind of mail adds to the context."""
     if kind in (messages.ORDER_DISPATCHED, messages.TRACKING_ASSIGNED):
@@ -220,7 +184,7 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         return {"pickups": pickups_of(order, payload), "cash_due": cash.due_in_cash(order.fulfillment)}
     if kind == messages.NFE:
         return emission_mails.about_note(order, payload)
-    if kind in _WITH_INVOICE:
+    if kind in WITH_INVOICE:
         return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:
         notes = order.notes.filter(pk=payload.get("note_id"), note_type=CUSTOMER_NOTE_TYPE)

@@ -9,7 +9,7 @@ from typing import Any
 
 from django.utils.translation import gettext as _
 
-from oscar_fulfillment.carriers import carriers, suggest
+from oscar_fulfillment.carriers import carriers, offered, suggest
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput, TransitionNotAllowed
 from oscar_fulfillment.core.keyboard import readings
@@ -195,7 +195,7 @@ def needs_code(row: Shipment, boxes: Sequence[Parcel]) -> bool:
 
 def usual_carrier(order: Any) -> str:
     """The carrier that the desk proposes: the shipping method's, else the shop's "other" one, "" without any."""
-    return suggest(order) or next((alias for alias in carriers if carriers.get(alias).is_generic), "")
+    return suggest(order) or next((alias for alias, _name in offered() if carriers.get(alias).is_generic), "")
 
 
 def _to_leave(shipment: int) -> tuple[Shipment, list[Parcel]]:

@@ -114,7 +114,9 @@ def release_effect(steps: Sequence[Step]) -> None:
         if rest:
             step.data["missing"] = rest
         going.append((step, quantities))
-        if step.subject.shipping_status == "received" and step.context.get("notify", True):
+        # Goods of a shipment that was taken back were confirmed once.
+        is_first = step.subject.shipping_status == "received" and not step.subject.has_backorder
+        if is_first and step.context.get("notify", True):
             messages.mail(step, messages.ORDER_CONFIRMED)
     if going:
         made = create_shipments(going, steps[0].now)

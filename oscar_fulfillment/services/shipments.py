@@ -137,24 +137,26 @@ def split_off(
         return []
     parts = [part for part in parts if part[2]]
     if parts:
-        _split(step, parts)
+        divide(step, parts)
         book.by_order[step.subject.pk] = ShipmentBook([step.subject.pk]).by_order[step.subject.pk]
     leaving = {shipment.pk for shipment in going}
     return [shipment for shipment in book.of(step.subject.pk) if shipment.pk in leaving]
 
 
-def _split(step: Step, parts: Sequence[tuple[Shipment, dict[int, int], dict[int, int]]]) -> None:
-    """Leave ``taken`` in each shipment and put its ``rest`` into a new one with the same fiscal document."""
+def divide(step: Step, parts: Sequence[tuple[Shipment, dict[int, int], dict[int, int]]]) -> list[Shipment]:
+    """Leave ``taken`` in each shipment and put its ``rest`` into a new one: with the same fiscal document, and the same
+    return where it replaces what came back. The new ones."""
     rests = create_shipments([(step, rest) for _shipment, _taken, rest in parts], step.now)
     for new, (shipment, _taken, _rest) in zip(rests, parts, strict=True):
-        new.invoice_id = shipment.invoice_id
-    Shipment._default_manager.bulk_update(rests, ["invoice"])
+        new.invoice_id, new.replaces_id = shipment.invoice_id, shipment.replaces_id
+    Shipment._default_manager.bulk_update(rests, ["invoice", "replaces"])
     ShipmentLine._default_manager.filter(shipment__in=[shipment for shipment, *_more in parts]).delete()
     ShipmentLine._default_manager.bulk_create(
         ShipmentLine(shipment=shipment, line_id=pk, quantity=quantity)
         for shipment, taken, _rest in parts
         for pk, quantity in taken.items()
     )
+    return rests
 
 
 __all__ = [
@@ -165,6 +167,7 @@ __all__ = [
     "RETURNED",
     "ShipmentBook",
     "create_shipments",
+    "divide",
     "name_pending",
     "resolve_shipping_status",
     "split_off",

@@ -91,10 +91,10 @@ def start_import(
     source = TrackingImport(
         kind=kind, file_name=clean(file_name, 200), sha256=hashlib.sha256(content).hexdigest(), content=content,
         carrier=carrier, replaces=replaces, notify=notify, layout=layout.to_json() if layout else {},
-        layout_of=signature, language=translation.get_language() or "",
+        layout_of=signature, line_count=content.count(b"\n"), language=translation.get_language() or "",
         imported_by=actor.user if actor.kind == USER else None, imported_by_label=actor.label,
     )  # fmt: skip
-    reads_here = content.count(b"\n") <= INLINE_LINES or not queue.available()
+    reads_here = source.line_count <= INLINE_LINES or not queue.available()
     with transaction.atomic():
         source.save(force_insert=True)
         if not reads_here:

@@ -277,9 +277,12 @@ def test_a_journey_costs_few_queries(django_assert_max_num_queries, team):
     order = factories.delivered_order(carrier="correios", tracking_code=CODE)
     notes.add_note(order=order, actor=team, text="Hi", visible_to_customer=True)
     again = fresh(order)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         journey = order_journey(again)
         assert order_journey(again) is journey
+    waiting = fresh(factories.released_order())
+    with django_assert_max_num_queries(6):
+        assert order_journey(waiting).parcels == []
     with django_assert_max_num_queries(0):
         assert order_status(again).status == "completed"
 

@@ -3,6 +3,7 @@
 from decimal import Decimal
 
 import pytest
+from django.contrib.sites.models import Site
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from oscar.core.loading import get_model
@@ -97,12 +98,14 @@ def test_the_return_form_is_the_sellers(shop):
     order = factories.released_order(currency="CHF", fulfillment={"language": "fr"})
 
     def form(**changed):
-        shop(SELLERS={"CHF": {**SELLERS["CHF"], **changed}})
-        return slip_data([order.pk], return_url=lambda order: f"https://shop.example.com/r/{order.number}/")[0].returns
+        plain = {key: value for key, value in SELLERS["CHF"].items() if not key.startswith("return_")}
+        shop(SELLERS={"CHF": plain | changed})
+        return slip_data([order.pk])[0].returns
 
     own = form()
-    assert (own.address.name, own.address.address) == ("Ponto & Vírgula SA", ("Rue de Bourg 12", "1003 Lausanne"))
-    assert (own.instructions, own.url) == ("", f"https://shop.example.com/r/{order.number}/")
+    assert own.address.name == "Ponto & Vírgula SA"
+    assert own.address.address == ("Rue de Bourg 12", "1003 Lausanne", "Suisse")
+    assert own.instructions == ""
     assert len(own.reasons) == 8
     other = form(return_address=["Retours", "Dock 4", "1000 Lausanne"], return_instructions={"fr": "Sous 30 jours."})
     assert (other.address.name, other.address.address) == ("Retours", ("Dock 4", "1000 Lausanne"))
@@ -110,6 +113,27 @@ def test_the_return_form_is_the_sellers(shop):
     assert form(return_instructions={"ru": "30 дней"}).instructions == ""
     assert form(return_instructions="In 30 days.").instructions == "In 30 days."
     assert form(return_form=False) is None
+
+
+@pytest.mark.feature("D15")
+def test_the_codes_on_the_form_lead_to_the_customers_page_of_returns(shop, client):
+    guest = factories.released_order()
+    member = factories.released_order(user=factories.staff_user())
+    urls = {slip.number: slip.returns.url for slip in slip_data([guest.pk, member.pk])}
+    domain = Site.objects.get_current().domain
+    assert urls[member.number] == f"http://{domain}/fulfillment/returns/{member.number}/"
+    assert urls[guest.number].startswith(f"http://{domain}/fulfillment/returns/{guest.number}/")
+    assert urls[guest.number] in pdf.codes(slips_pdf([guest.pk]))
+    # A guest is asked for the address of the order first.
+    assert client.get(urls[guest.number].removeprefix(f"http://{domain}")).status_code in (200, 302)
+    shop(RETURN_DAYS=0)
+    assert [slip.returns.url for slip in slip_data([guest.pk, member.pk])] == ["", ""]
+
+
+@pytest.mark.feature("D15")
+def test_goods_sent_back_from_abroad_find_the_country():
+    order = factories.released_order(currency="EUR", fulfillment={"language": "pt"})
+    assert slip_data([order.pk])[0].returns.address.address[-1] == "França"
 
 
 @pytest.mark.feature("D15")

@@ -37,7 +37,8 @@ def customs(currency="EUR", **given):
 
 
 def words(**given):
-    return pdf.words(render_customs_invoices([customs(**given)])).replace("\xa0", " ").replace("\u202f", " ")
+    shown = pdf.words(render_customs_invoices([customs(**given)])).replace("\xa0", " ").replace("\u202f", " ")
+    return " ".join(shown.split())
 
 
 def test_the_invoice_says_what_customs_ask():
@@ -62,6 +63,11 @@ def test_labels_are_in_the_orders_language_and_in_english(currency):
         assert gettext("Quantity") != "Quantity"
         assert gettext("Quantity") in page
     assert {"CHF": "Chine (CN)", "RUB": "Китай (CN)", "BRL": "China (CN)"}[currency] in page
+
+
+@pytest.mark.parametrize(("currency", "weight"), [("RUB", "1,234 кг"), ("CHF", "1,234 kg"), ("EUR", "1.234 kg")])
+def test_weights_are_exact_to_the_gram(currency, weight):
+    assert weight in words(currency=currency, lines=[goods(quantity=2, weight=617)])
 
 
 def test_english_labels_stand_once():

@@ -67,6 +67,7 @@
   async function work() {
     if (busy) return;
     busy = true;
+    desk.setAttribute("aria-busy", "true");
     while (line.length) {
       const job = line.shift();
       // Where a scan goes is known when its turn comes: the one before may have led to another page.
@@ -81,6 +82,7 @@
       else line.length = 0;  // what follows may have meant another page
     }
     busy = false;
+    desk.removeAttribute("aria-busy");
     back();
   }
 
