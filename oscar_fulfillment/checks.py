@@ -17,6 +17,9 @@ from django.urls import NoReverseMatch, reverse
 from .conf import DEFAULTS
 from .conf import settings as fulfillment_settings
 from .core import sqlite
+from .fiscal.nfe_checks import HOMOLOGATION, PRODUCTION
+from .fiscal.nfe_signature import read_bundle
+from .fiscal.nfe_xml import missing_packages
 from .gateways import gateways
 
 #: Numbers that may be None: "no limit".
@@ -77,10 +80,36 @@ def _ranges() -> Iterator[CheckMessage]:
         value = getattr(fulfillment_settings, key)
         if value is not None and value < least:
             yield Error(f"OSCAR_FULFILLMENT[{key!r}] must be at least {least}.", id="oscar_fulfillment.E006")
+    for key in ("NFE_MAX_BYTES", "NFE_MAX_UPLOAD", "NFE_MAX_FILES"):
+        if getattr(fulfillment_settings, key) < 1:
+            yield Error(f"OSCAR_FULFILLMENT[{key!r}] must be at least 1.", id="oscar_fulfillment.E006")
+    yield from _notes()
     if fulfillment_settings.WATCHDOG_TIMEOUT > 60:
         yield Warning(
             "OSCAR_FULFILLMENT['WATCHDOG_TIMEOUT'] is above 60 seconds: a wedged cluster stays unnoticed for longer.",
             id="oscar_fulfillment.W005",
+        )
+
+
+def _notes() -> Iterator[CheckMessage]:
+    """Settings of fiscal notes that would take the wrong ones, or trust nobody."""
+    if fulfillment_settings.NFE_TOLERANCE < 0:
+        yield Error("OSCAR_FULFILLMENT['NFE_TOLERANCE'] must not be negative.", id="oscar_fulfillment.E006")
+    if fulfillment_settings.NFE_ENVIRONMENT not in (PRODUCTION, HOMOLOGATION):
+        yield Error(
+            "OSCAR_FULFILLMENT['NFE_ENVIRONMENT'] is unknown.",
+            hint=f"{PRODUCTION!r} or {HOMOLOGATION!r}",
+            id="oscar_fulfillment.E060",
+        )
+    path = fulfillment_settings.NFE_CA_BUNDLE
+    try:
+        if path and not missing_packages():
+            read_bundle(path)
+    except (OSError, ValueError) as error:
+        yield Error(
+            f"OSCAR_FULFILLMENT['NFE_CA_BUNDLE'] cannot be read: {error}",
+            hint="A PEM file with the roots of ICP-Brasil. Until then no certificate is trusted.",
+            id="oscar_fulfillment.E061",
         )
 
 

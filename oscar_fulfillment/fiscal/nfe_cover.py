@@ -129,7 +129,7 @@ def count_goods(items: Sequence[Item], lines: Iterable[OwedLine]) -> dict[int, i
                 left -= taken
         if left:
             found[candidates[-1].pk] += left
-    return {pk: number for pk, number in found.items() if number}
+    return {pk: number for pk, number in found.items() if number} if items else None
 
 
 def _near(one: Decimal, other: Decimal, tolerance: Decimal) -> bool:
@@ -147,7 +147,7 @@ def _judge_whole(note: Note, owed: Owed, goods: dict[int, int] | None, tolerance
     """Of a note that covers all that is open: is it all of the order, do the goods agree, do the notes add up."""
     found = []
     if not owed.is_all:
-        if not owed.has_notes and _near(note.total, owed.total, tolerance):
+        if owed.shipments and not owed.has_notes and _near(note.total, owed.total, tolerance):
             found.append(find("more_than_released"))
         return found
     wanted = _together(owed.shipments)

@@ -104,7 +104,8 @@ def _open_zip(name: str, file: IO[bytes], budget: _Budget) -> Iterator[Piece]:
     with packed:
         for entry in entries:
             path = entry.filename.lower()
-            if not entry.is_dir() and not path.startswith(_MACOS) and path.rpartition("/")[2] not in _SKIPPED:
+            # Not is_dir(): it stumbles over an entry without a name.
+            if not path.endswith("/") and not path.startswith(_MACOS) and path.rpartition("/")[2] not in _SKIPPED:
                 yield _unpack(packed, entry, f"{show(name, 80)}: {show(entry.filename, 110)}", budget)
 
 

@@ -191,14 +191,17 @@ def signer_of(certificate: Certificate) -> str:
         for other in names.get_values_for_type(x509.OtherName):
             # DER: a tag and a length before the text, which is never longer than one byte can say.
             held[other.type_id.dotted_string] = other.value[2:].decode("ascii", "replace")
-        subject = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
     except (x509.ExtensionNotFound, ValueError):
-        subject = []
+        held = {}
     if CNPJ_OID in held:
         return held[CNPJ_OID].strip()[:14]
     if PERSON_OID in held:
         return held[PERSON_OID][8:19]
     # Older ones only have it in their name: "FIRM:12345678000199".
+    try:
+        subject = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)
+    except ValueError:
+        return ""
     tail = str(subject[0].value).rpartition(":")[2] if subject else ""
     return tail if len(tail) in (11, 14) and tail.isascii() and tail.isalnum() else ""
 

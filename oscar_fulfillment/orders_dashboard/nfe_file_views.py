@@ -153,8 +153,8 @@ class NoteApplyView(_Act):
         if file.problem:
             messages.error(self.request, file.problem)
         elif file.is_kept and file.fulfillment is not None:
-            told = {"title": nfe_words.title(file), "number": file.fulfillment.number}
-            messages.success(self.request, _("%(title)s is filed with order %(number)s.") % told)
+            filed = {"title": nfe_words.title(file), "number": file.fulfillment.number}
+            messages.success(self.request, _("%(title)s is filed with order %(number)s.") % filed)
         return redirect("dashboard:order-note-file", pk=file.pk)
 
 

@@ -30,6 +30,11 @@ class NoteOrder:
     facts: OrderFacts
     owed: Owed
 
+    def worth_of(self, invoice_id: int) -> Decimal:
+        """What the goods cost that a document covers."""
+        covered = [one for one in self.fulfillment.shipments.all() if one.invoice_id == invoice_id]
+        return sum((self.owed.worth(_units(one, self.owed.lines)) for one in covered), Decimal(0))
+
     def refuses(self, action: str, actor: Actor) -> list[Reason]:
         """Why this step of the order's shipping machine is not possible now; empty where it is. Asks no database."""
         machine = self.fulfillment.flow_definition.shipping

@@ -29,6 +29,8 @@ from .order_page_rows import LineRow, ReturnRow, ShipmentRow
 from .orders import orders_for_user
 from .prints import PRINTED, Print, prints_of
 
+#: Files of the tax office that are filed with their order.
+_FILED = (NfeFile.APPLIED, NfeFile.SUPERSEDED)
 #: History rows of the panel before "show all"; messages of the list.
 HISTORY_ROWS, MESSAGE_ROWS = 50, 30
 
@@ -54,6 +56,7 @@ def _what_it_has() -> dict[str, Exists]:
         "has_credit_notes": CreditNote._default_manager.filter(fulfillment=OuterRef("pk")),
         "has_returns": Return._default_manager.filter(fulfillment=OuterRef("pk")),
         "has_emissions": NfeEmission._default_manager.filter(fulfillment=OuterRef("pk")),
+        "has_nfe_files": NfeFile._default_manager.filter(fulfillment=OuterRef("pk"), status__in=_FILED),
         "has_carrier_orders": CarrierOrder._default_manager.filter(shipment__fulfillment=OuterRef("pk")),
     }
     return {name: Exists(found) for name, found in rows.items()}
@@ -122,9 +125,12 @@ class OrderPage:
         prefetch_related_objects(
             [self.fulfillment],
             Prefetch("shipments", queryset=shipments),
-            Prefetch("invoices", queryset=_invoices()),
+            Prefetch("invoices", queryset=self._invoices()),
             *prefetches(),
         )
+        if not self._has("nfe_files"):
+            for invoice in self.fulfillment.invoices.all():
+                _read_as_empty(invoice, "nfe_files")
         if not self._has("carrier_orders"):
             for shipment in self.fulfillment.shipments.all():
                 _read_as_empty(shipment, "carrier_orders")
@@ -134,6 +140,14 @@ class OrderPage:
             prefetch_related_objects(
                 [self.fulfillment], Prefetch("returns", Return._default_manager.order_by("-number")), "returns__lines"
             )
+
+    def _invoices(self) -> Any:
+        """Documents with the files that are filed with them (their contents stay where they are)."""
+        rows = Invoice._default_manager.order_by("pk")
+        if not self._has("nfe_files"):
+            return rows
+        filed = NfeFile._default_manager.filter(status__in=_FILED).defer("content").order_by("pk")
+        return rows.prefetch_related(Prefetch("nfe_files", queryset=filed))
 
     def _has(self, name: str) -> bool:
         """Whether the order may have such rows: :func:`find_order` has asked."""
@@ -308,13 +322,6 @@ def _read_as_empty(row: Any, name: str) -> None:
     if not hasattr(row, "_prefetched_objects_cache"):
         row._prefetched_objects_cache = {}
     row._prefetched_objects_cache[name] = getattr(row, name).none()
-
-
-def _invoices() -> Any:
-    """Documents with the files that are filed with them (their contents stay where they are)."""
-    filed = NfeFile._default_manager.filter(status__in=[NfeFile.APPLIED, NfeFile.SUPERSEDED]).defer("content")
-    files = Prefetch("nfe_files", queryset=filed.order_by("pk"))
-    return Invoice._default_manager.order_by("pk").prefetch_related(files)
 
 
 def lines_with_pictures() -> Any:

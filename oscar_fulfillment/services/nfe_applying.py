@@ -12,6 +12,7 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, StaleVersion, TransitionNotAllowed
+from oscar_fulfillment.core.locks import lock_name
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move
 from oscar_fulfillment.fiscal.nfe_findings import Finding
@@ -23,12 +24,16 @@ from oscar_fulfillment.permissions import user_may
 from . import followups, invoicing
 from .door import move
 from .nfe_imports import CHUNK, claim, look_again, new_batch, set_verdict
-from .nfe_judging import Judged, judge_files
+from .nfe_judging import Judged, cancelled_keys, judge_files
 
 logger = logging.getLogger("oscar_fulfillment.nfe")
 
 #: A file joined what the order has: the XML of a note that was typed by hand, a correction letter.
 FILED = Move("document", "file_note", is_record=True)
+
+
+class _AppliedMeanwhile(Exception):
+    """Another worker has applied the file: what this one did for it is rolled back."""
 
 
 def apply_files(*, files: Any, actor: Actor, reason: str = "") -> str:
@@ -78,6 +83,8 @@ def _apply(judged: Judged) -> None:
         except StaleVersion:
             # Something happened to the order since it was read, perhaps by the file before this one.
             _apply_once(_judge_again(judged))
+    except _AppliedMeanwhile:
+        return
     except (FulfillmentError, IntegrityError) as error:
         _fail(judged, _told(error))
     except DatabaseError:
@@ -119,10 +126,7 @@ def _apply_once(judged: Judged) -> None:
     if judged.verdict not in (APPLICABLE if judged.file.reason else APPLICABLE - {DIFFERS}):
         raise InvalidInput({"file": [finding.message for finding in _errors(judged)]})
     with transaction.atomic():
-        # Compare and set: of two workers that hold the same file one applies it.
-        mine = NfeFile._default_manager.filter(pk=judged.file.pk, status=NfeFile.QUEUED)
-        if not mine.update(status=NfeFile.APPLIED, problem=""):
-            return
+        _see_the_other_side(judged)
         if judged.is_cancelling:
             invoice = _cancel(judged, actor)
         elif judged.event is not None:
@@ -132,6 +136,20 @@ def _apply_once(judged: Judged) -> None:
         else:
             invoice = _invoice(judged, actor)
         _write_result(judged, invoice)
+
+
+def _see_the_other_side(judged: Judged) -> None:
+    """A note and its cancellation that are applied at the same moment: the later one sees the earlier one.
+
+    Raises :class:`StaleVersion` where the verdict is not of now any more.
+    """
+    lock_name(f"nfe:{judged.key}")
+    if judged.is_cancelling:
+        has_invoice = Invoice._default_manager.filter(access_key=judged.key, cancelled_at=None).exists()
+        if has_invoice != (judged.invoice is not None):
+            raise StaleVersion
+    elif judged.note is not None and judged.invoice is None and cancelled_keys([judged.key]):
+        raise StaleVersion
 
 
 def _errors(judged: Judged) -> list[Finding]:
@@ -151,11 +169,14 @@ def _write_result(judged: Judged, invoice: Invoice | None) -> None:
     set_verdict(judged)
     row = judged.file
     cancelled = judged.is_cancelling and judged.note is not None
-    NfeFile._default_manager.filter(pk=row.pk).update(
+    # Compare and set: of two workers that hold the same file the second one takes back what it did.
+    mine = NfeFile._default_manager.filter(pk=row.pk, status=NfeFile.QUEUED, batch=row.batch).update(
         status=NfeFile.SUPERSEDED if cancelled else NfeFile.APPLIED, invoice=invoice,
         fulfillment=invoice.fulfillment_id if invoice else None, verdict=row.verdict, findings=row.findings,
-        kind=row.kind, access_key=row.access_key, facts=row.facts,
+        kind=row.kind, access_key=row.access_key, facts=row.facts, problem="",
     )  # fmt: skip
+    if not mine:
+        raise _AppliedMeanwhile
     look_again([row.access_key], order_id=invoice.fulfillment_id if invoice else None, without=[row.pk])
 
 
@@ -180,7 +201,7 @@ def _invoice(judged: Judged, actor: Actor) -> Invoice:
         expected_version=order.fulfillment.version,
         key=_key(judged.file),
     )
-    return Invoice._default_manager.get(pk=change.data["invoice"])
+    return Invoice(pk=change.data["invoice"], fulfillment_id=order.fulfillment.pk)
 
 
 def _file_note(judged: Judged, invoice: Invoice, actor: Actor) -> Invoice:

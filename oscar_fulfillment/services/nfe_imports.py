@@ -18,6 +18,7 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.leases import insert_new
+from oscar_fulfillment.core.locks import lock_name
 from oscar_fulfillment.fiscal.nfe_files import Limits, Piece, TooMuch, open_files
 from oscar_fulfillment.fiscal.nfe_order_checks import KNOWN, REFUSED
 from oscar_fulfillment.fiscal.nfe_xml import EXTRA, missing_packages
@@ -97,6 +98,8 @@ def _store(pieces: Sequence[Piece], taken: Taken, actor: Actor) -> None:
             continue
         rows[digest] = _row(piece, digest, taken.batch, actor)
     with transaction.atomic():
+        # One at a time: uploads that overlap would wait for each other's rows crosswise.
+        lock_name("nfe-files")
         new = {found for (found,) in insert_new(list(rows.values()), returning=["sha256"])}
         known = [digest for digest in rows if digest not in new]
         _again(known, taken, actor)
@@ -169,18 +172,16 @@ _COLUMNS = ("kind", "access_key", "environment", "facts", "verdict", "findings",
 
 
 def _write_verdicts(judged: Sequence[Judged]) -> None:
-    changed = []
-    for one in judged:
-        set_verdict(one)
-        one.file.content = b""  # not written, and not needed any more
-        changed.append(one.file)
-    received = NfeFile._default_manager.filter(pk__in=[row.pk for row in changed], status=NfeFile.RECEIVED)
     with transaction.atomic():
-        # A person may have thrown one away meanwhile; nobody else changes what is "received".
-        there = set(received.values_list("pk", flat=True))
-        NfeFile._default_manager.bulk_update([row for row in changed if row.pk in there], _COLUMNS)
-        keys = [row.access_key for row in changed if row.kind == NfeFile.CANCELLATION and row.verdict != REFUSED]
-        look_again(keys, without=[row.pk for row in changed])
+        for one in judged:
+            set_verdict(one)
+            # One by one: a statement for all of them would be built of a condition for each row and column, which
+            # costs more. Whoever was thrown away meanwhile stays away.
+            received = NfeFile._default_manager.filter(pk=one.file.pk, status=NfeFile.RECEIVED)
+            received.update(**{name: getattr(one.file, name) for name in _COLUMNS})
+        rows = [one.file for one in judged]
+        keys = [row.access_key for row in rows if row.kind == NfeFile.CANCELLATION and row.verdict != REFUSED]
+        look_again(keys, without=[row.pk for row in rows])
 
 
 def set_verdict(one: Judged) -> None:

@@ -135,10 +135,7 @@ def _look_up_keys(found: Sequence[Judged]) -> None:
 
 def _look_up_cancellations(found: Sequence[Judged]) -> None:
     """Notes whose cancellation is here, in a file of its own, among these or from before."""
-    keys = sorted({one.key for one in found if one.note is not None})
-    rows = NfeFile._default_manager.filter(access_key__in=keys, kind=NfeFile.CANCELLATION)
-    rows = rows.filter(status__in=[NfeFile.CHECKED, NfeFile.QUEUED, NfeFile.APPLIED])
-    cancelled = set(rows.values_list("access_key", flat=True))
+    cancelled = cancelled_keys({one.key for one in found if one.note is not None})
     cancelled |= {one.key for one in found if one.event is not None and one.event.kind == CANCELLATION}
     for one in found:
         told = {finding.code for finding in one.findings}
@@ -147,11 +144,18 @@ def _look_up_cancellations(found: Sequence[Judged]) -> None:
             one.findings.append(find("cancelled"))
 
 
+def cancelled_keys(keys: Iterable[str]) -> set[str]:
+    """Which of these notes have a cancellation among our files."""
+    rows = NfeFile._default_manager.filter(access_key__in=sorted(keys), kind=NfeFile.CANCELLATION)
+    rows = rows.filter(status__in=[NfeFile.CHECKED, NfeFile.QUEUED, NfeFile.APPLIED])
+    return set(rows.values_list("access_key", flat=True))
+
+
 def _find_orders(notes: Sequence[Judged], shop: Shop) -> None:
     asked = {
         one.file.pk: one.note
         for one in notes
-        if one.note is not None and not one.note.is_cancelled and one.invoice is None and not one.file.is_chosen
+        if one.note is not None and not one.note.is_cancelled and not one.file.is_chosen
     }
     matches = match_notes(asked, tolerance=shop.tolerance)
     for one in notes:
@@ -164,7 +168,7 @@ def _judge_note(one: Judged, known: Mapping[int, NoteOrder], actor: Actor, shop:
         return
     if one.invoice is not None:
         one.order = known.get(one.invoice.fulfillment_id)
-        _judge_known(one)
+        _judge_known(one, shop)
         return
     chosen = one.file.fulfillment_id if one.file.is_chosen else None
     if chosen is None and one.match is not None:
@@ -184,18 +188,23 @@ def _judge_note(one: Judged, known: Mapping[int, NoteOrder], actor: Actor, shop:
     one.findings += one.cover.findings
 
 
-def _judge_known(one: Judged) -> None:
+def _judge_known(one: Judged, shop: Shop) -> None:
     """The shop has a document of this key. One typed by hand the file joins; one with its file needs nothing more."""
     invoice: Any = one.invoice
-    chosen = one.file.fulfillment_id if one.file.is_chosen else None
-    if chosen is not None and chosen != invoice.fulfillment_id:
+    named = one.match.order.pk if one.match and one.match.order and one.match.is_named else None
+    meant = one.file.fulfillment_id if one.file.is_chosen else named
+    if meant is not None and meant != invoice.fulfillment_id:
         one.findings.append(find("key_used", number=invoice.fulfillment.number))
         return
     if one.is_filed:
         one.findings.append(find("known_key", number=invoice.fulfillment.number))
         return
     if one.order is not None and one.note is not None:
-        one.findings += [f for f in check_order(one.note, one.order.facts) if not f.is_error]
+        one.findings += check_order(one.note, one.order.facts)
+        expected = one.order.worth_of(invoice.pk)
+        sums = {expected, expected + one.order.owed.extras, one.order.owed.total}
+        if all(abs(one.note.total - sum_) > shop.tolerance for sum_ in sums):
+            one.findings.append(find("total", found=one.note.total, expected=expected))
 
 
 def _judge_cancellation(one: Judged, known: Mapping[int, NoteOrder], actor: Actor) -> None:

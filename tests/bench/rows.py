@@ -305,10 +305,24 @@ def p10(benches: list[Any]) -> None:
         bench.say("P10", "  server time", f"{found['post'] * 1000:.1f} ms", "< 150 ms")
 
 
+#: Notes of P11.
+NOTES = int(os.environ.get("BENCH_NOTES", "1000"))
+
+
+def p11(benches: list[Any]) -> None:
+    bench = benches[0]
+    found = bench.ours("import_notes", count=NOTES)
+    bench.say("P11", f"{NOTES:,} NF-e files imported, signatures checked", f"{NOTES / found['all']:.0f}/s", ">= 40/s")
+    bench.say("P11", f"  judged ({found['good']} good)", f"{NOTES / found['check']:.0f}/s")
+    bench.say("P11", f"  applied to their orders ({found['applied']})", f"{NOTES / found['apply']:.0f}/s")
+    bench.say("P11", "  memory", f"+{found['grown'] // 1024} MB", "flat")
+
+
 def p13(benches: list[Any]) -> None:
     outbox.main()
 
 
 ROWS = {
-    "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10, "P13": p13,
+    "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10, "P11": p11,
+    "P13": p13,
 }  # fmt: skip

@@ -54,6 +54,10 @@ def test_the_settings_of_the_tests_pass(settings):
         ({"DUNNING_DAYS": 0}, ["E006"]),
         ({"DUNNING_REMINDERS": -1}, ["E006"]),
         ({"WEBHOOK_MAX_BYTES": -5}, ["E006"]),
+        ({"NFE_MAX_FILES": 0}, ["E006"]),
+        ({"NFE_TOLERANCE": -1}, ["E006"]),
+        ({"NFE_ENVIRONMENT": "prod"}, ["E060"]),
+        ({"NFE_CA_BUNDLE": "/nowhere/icp.pem"}, ["E061"]),
         ({"WATCHDOG_TIMEOUT": 61}, ["W005"]),
     ],
 )
