@@ -19,12 +19,12 @@ def words(content):
     return " ".join(pages(content))
 
 
-def codes(content):
-    """What a scanner reads on the pages, in their order."""
+def codes(content, scale=SCALE):
+    """What a scanner reads on the pages, in their order; ``scale`` times 72 dots an inch."""
     found = []
     with pypdfium2.PdfDocument(io.BytesIO(content)) as document:
         for page in document:
-            picture = page.render(scale=SCALE).to_pil()
+            picture = page.render(scale=scale).to_pil()
             found += [code.text for code in zxingcpp.read_barcodes(picture)]
     return found
 

@@ -1,10 +1,7 @@
 """The simulated tax office over real TLS, and a shop that issues notes there. For tests of every kind."""
 
-import tempfile
 from contextlib import contextmanager
 from decimal import Decimal
-from functools import cache
-from pathlib import Path
 
 from django.utils import timezone
 
@@ -16,44 +13,13 @@ from oscar_fulfillment.services import emission_issue, emission_watch, tax_profi
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_cpf
 from sandbox.simulators.sefaz import Sefaz
-from sandbox.simulators.sefaz_pki import PASSWORD, ensure_pki
 from sandbox.simulators.sefaz_tls import serve_tls
+
+from .nfe_settings import SELLER, issuer, pki
 
 CLERK = Actor.system("clerk")
 LANE = "sefaz:sp"
-SELLER = {
-    "name": "Ponto & Vírgula Ltda.",
-    "street": "Rua Augusta",
-    "house_number": "1500",
-    "postcode": "01304-001",
-    "city": "São Paulo",
-    "country": "BR",
-    "tax_ids": {"CNPJ": "11.222.333/0001-81"},
-}
 BUYER = make_cpf("529982247")
-
-
-@cache
-def pki():
-    """One authority for the whole run: making keys takes its time."""
-    return ensure_pki(Path(tempfile.mkdtemp(prefix="sefaz-")))
-
-
-def issuer(address, **said):
-    """An entry of NFE that goes to this address."""
-    return {
-        "certificate": str(pki().a1),
-        "password": PASSWORD,
-        "ca_bundle": str(pki().authority),
-        "uf": "SP",
-        "crt": 1,
-        "ie": "111111111111",
-        "district": "Consolação",
-        "mails": True,
-        "timeout": 5,
-        "addresses": {"normal": address + "/ws/{service}", "contingency": address + "/svc/{service}"},
-        **said,
-    }
 
 
 class Office:

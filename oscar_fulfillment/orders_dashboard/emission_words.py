@@ -15,7 +15,7 @@ from oscar_fulfillment.fiscal.access_key import AccessKeyError, parse
 from oscar_fulfillment.fiscal.emission import codes
 from oscar_fulfillment.models import NfeEmission
 from oscar_fulfillment.permissions import user_may
-from oscar_fulfillment.selectors.note_content import Gap, issuable, issuing_alias, standing_notes
+from oscar_fulfillment.selectors.note_content import Gap, issuable
 from oscar_fulfillment.services.emission_events import cancel_refusal, cancel_until
 from oscar_fulfillment.services.emission_issue import is_configured, may_issue
 
@@ -124,14 +124,8 @@ def actions_of(emission: NfeEmission, user: Any) -> Actions:
 
 
 def emission_card(page: Any, user: Any) -> dict[str, Any] | None:
-    """The order page's card; None where this shop issues no notes for such orders and has issued none.
-
-    One statement where notes are issued, none elsewhere.
-    """
-    if not is_configured() and not _had_notes(page):
-        return None
-    notes = list(page.fulfillment.emissions.defer("xml", "proc_xml", "content").order_by("-pk"))
-    offered = may_issue(page.order)
+    """The order page's card; None where this shop issues no notes for such orders and has issued none."""
+    notes, offered = page.emissions, is_configured() and may_issue(page.order)
     if not notes and not offered:
         return None
     standing = any(note.status in NfeEmission.STANDING and note.invoice_id is None for note in notes)
@@ -143,11 +137,6 @@ def emission_card(page: Any, user: Any) -> dict[str, Any] | None:
         "may": user_may(user, "issue_nfe"),
         "needs_danfe": bool(notes) and not has_danfe(),
     }
-
-
-def _had_notes(page: Any) -> bool:
-    """Notes of a shop that issues none any more: told by the documents, which are read already."""
-    return any(invoice.kind == "nfe" for invoice in page.invoices) and page.fulfillment.emissions.exists()
 
 
 def gap_row(gap: Gap, order: Any, user: Any) -> dict[str, Any]:
@@ -162,6 +151,3 @@ def gap_row(gap: Gap, order: Any, user: Any) -> dict[str, Any]:
     elif gap.where == "buyer":
         url, link = "#buyer", _("Fill it in below")
     return {"message": gap.message, "url": url, "link": link}
-
-
-__all__ = ["TABS", "actions_of", "emission_card", "gap_row", "issuing_alias", "standing_notes", "tell"]

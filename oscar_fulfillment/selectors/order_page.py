@@ -14,6 +14,7 @@ from oscar_fulfillment.models import (
     CarrierOrder,
     CreditNote,
     Invoice,
+    NfeEmission,
     NfeFile,
     OrderFulfillment,
     Return,
@@ -55,6 +56,7 @@ def _what_it_has() -> dict[str, Exists]:
         "has_discounts": get_model("order", "OrderDiscount")._default_manager.filter(order=OuterRef("pk")),
         "has_credit_notes": CreditNote._default_manager.filter(fulfillment=OuterRef("pk")),
         "has_returns": Return._default_manager.filter(fulfillment=OuterRef("pk")),
+        "has_emissions": NfeEmission._default_manager.filter(fulfillment=OuterRef("pk")),
         "has_nfe_files": NfeFile._default_manager.filter(fulfillment=OuterRef("pk"), status__in=_FILED),
         "has_carrier_orders": CarrierOrder._default_manager.filter(shipment__fulfillment=OuterRef("pk")),
     }
@@ -151,6 +153,13 @@ class OrderPage:
     def _has(self, name: str) -> bool:
         """Whether the order may have such rows: :func:`find_order` has asked."""
         return getattr(self.order, f"has_{name}", True)
+
+    @cached_property
+    def emissions(self) -> list[NfeEmission]:
+        """The NF-e of our own, newest first, without their files."""
+        if not self._has("emissions"):
+            return []
+        return list(self.fulfillment.emissions.defer("xml", "proc_xml", "content").order_by("-pk"))
 
     @property
     def flow(self) -> Any:

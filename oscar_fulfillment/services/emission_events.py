@@ -199,7 +199,7 @@ def _settle(event: NfeEvent, answer: EventAnswer, issuing: Issuing) -> NfeEvent:
 
 def _tell(emission: NfeEmission, entry: Move, event: NfeEvent, issuing: Issuing, text: str) -> None:
     emissions.record(
-        emission, entry, actor=emissions.tax_office(issuing.state), data={"event": event.pk, "text": text[:500]}
+        emission, entry, actor=emissions.tax_office(issuing.state), data={"event": event.pk, "answer": text[:500]}
     )
 
 

@@ -155,6 +155,6 @@ def _settle(row: NfeVoiding, answer: EventAnswer, issuing: Issuing) -> NfeVoidin
         NfeEmission._default_manager.filter(pk=emission.pk).update(problem="" if is_void else text)
         emissions.record(
             emission, emissions.VOIDED if is_void else emissions.REFUSED, actor=emissions.tax_office(issuing.state),
-            data={"text": text}, key=f"nfe-void-{row.pk}-{emission.pk}",
+            data={"answer": text}, key=f"nfe-void-{row.pk}-{emission.pk}",
         )  # fmt: skip
     return row

@@ -72,7 +72,7 @@ def reject(emission: NfeEmission, code: str, text: str) -> NfeEmission:
     }  # fmt: skip
     return _settle(
         emission, settled, emissions.REJECTED, lambda steps: emissions.set_problem(steps, emissions.PROBLEM_REJECTED),
-        data={"text": _told(code, text)},
+        data={"answer": _told(code, text)},
     )  # fmt: skip
 
 
@@ -88,7 +88,7 @@ def deny(emission: NfeEmission, code: str, text: str, protocol: Protocol | None)
         emissions.set_problem(steps, emissions.PROBLEM_DENIED)
         NfeCoverage._default_manager.filter(emission=emission.pk).update(is_standing=False)
 
-    return _settle(emission, settled, emissions.DENIED, effect, data={"text": _told(code, text)})
+    return _settle(emission, settled, emissions.DENIED, effect, data={"answer": _told(code, text)})
 
 
 def _told(code: str, text: str) -> str:

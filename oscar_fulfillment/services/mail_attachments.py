@@ -1,4 +1,4 @@
-"""What travels with a mail: the invoice, the return slip, the pick-up code."""
+"""What travels with a mail: the invoice, the NF-e, the return slip, the pick-up code."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def pickups_of(order: Any, payload: Mapping[str, Any]) -> list[Any]:
 def attachments(kind: str, order: Any, payload: Mapping[str, Any]) -> list[tuple[str, bytes, str]]:
     """What travels with a mail of this kind, as (file name, content, MIME type): the invoice with the confirmation
     and with what changes it, where the payment method wants that; the return slip where SELLERS says where to; the
-    pick-up code as a square to be scanned.
+    pick-up code as a square to be scanned; the NF-e with its printed form.
 
     A document that these data can never give ends the mail at once, so that the order shows the problem; a mistake in
     the settings or in a template is tried again like any other, because somebody may mend it meanwhile.

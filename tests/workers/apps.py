@@ -50,10 +50,10 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         from oscar_fulfillment.core import outbox
-        from oscar_fulfillment.services import carrier_orders, operation_runs
+        from oscar_fulfillment.services import carrier_orders, emissions, operation_runs
 
         # A worker that died while it asked a provider is waited for so long: shorter than a lease, as ever.
-        operation_runs.CLAIM = carrier_orders.CLAIM = 4
+        operation_runs.CLAIM = carrier_orders.CLAIM = emissions.CLAIM = 4
         outbox.register_destination("vendor", vendor)
         outbox.register_destination("money", money, at_most_once=True)
         outbox.register_destination("nothing", lambda message: None)

@@ -140,7 +140,33 @@ def webhook_log() -> dict[str, list[Any]]:
     return {row.key: [row.status, row.webhook_attempts.count(), row.order.number if row.order else ""] for row in rows}
 
 
-_WORK = (begin, settle, ask, receive, waiting, books, release_with_carriage, carriage, listen, approve, webhook_log)
+def issue_note(number: str) -> str:
+    """An order that is released, and its note asked for."""
+    from oscar_fulfillment.services import emission_issue
+    from tests import tax_office
+
+    tax_office.profile()
+    order = tax_office.released(number=number)
+    return str(emission_issue.issue_note(order=order, actor=TEAM))
+
+
+def note() -> dict[str, Any]:
+    """What became of it: the note, the order, the customer's mail."""
+    from oscar_fulfillment.models import NfeEmission
+
+    row = NfeEmission.objects.get()
+    return {
+        "status": row.status, "key": row.access_key, "keys": row.earlier_keys, "problem": row.problem,
+        "shipping": OrderFulfillment.objects.get().shipping_status,
+        "steps": list(row.fulfillment.history.values_list("action", flat=True)),
+        "mails": OutboundMessage.objects.filter(kind="FULFILLMENT_NFE").count(),
+    }  # fmt: skip
+
+
+_WORK = (
+    begin, settle, ask, receive, waiting, books, release_with_carriage, carriage, listen, approve, webhook_log,
+    issue_note, note,
+)  # fmt: skip
 WORK = {work.__name__: work for work in _WORK}
 
 if __name__ == "__main__":

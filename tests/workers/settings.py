@@ -58,6 +58,12 @@ if os.environ.get("WORKERS_PROVIDER"):  # simulators, see tests/integration/test
     OSCAR_FULFILLMENT["INBOX_BACKOFF"] = OSCAR_FULFILLMENT["OUTBOX_BACKOFF"]
 if os.environ.get("WORKERS_RECEIVER"):  # see tests/integration/test_webhook_kills.py
     OSCAR_FULFILLMENT["WEBHOOKS_OUT"] = {"allow_hosts": ["127.0.0.1"], "timeout": 1, "schedule": [1, 2, 4, 8, 8, 8]}
+if os.environ.get("WORKERS_NFE"):  # the simulated tax office, see tests/integration/test_emission_kills.py
+    from tests.nfe_settings import SELLER, issuer
+
+    OSCAR_FULFILLMENT["FLOW"] = "BRAZIL"
+    OSCAR_FULFILLMENT["SELLERS"] = {"BRL": SELLER}
+    OSCAR_FULFILLMENT["NFE"] = {"BRL": issuer(os.environ["WORKERS_NFE"], folder=os.environ["WORKERS_PKI"])}
 Q_CLUSTER = {**Q_CLUSTER, "name": "kills", "poll": 0.1, "timeout": 5, "retry": 20, "log_level": "WARNING"}
 LOGGING = {
     "version": 1,

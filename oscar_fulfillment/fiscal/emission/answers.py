@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -113,7 +114,7 @@ def read_voiding(content: bytes) -> EventAnswer:
     body = root.find(f"{{{xml.NFE}}}infInut")
     return EventAnswer(
         text_at(body, "cStat"), show(text_at(body, "xMotivo"), 255), text_at(body, "nProt")[:20],
-        at=_moment(text_at(body, "dhRecbto")), xml=xml.source_of(document, root),
+        at=_moment(text_at(body, "dhRecbto")), xml=_source(document, root),
     )  # fmt: skip
 
 
@@ -125,7 +126,7 @@ def _answer(document: Document, root: Any, **more: Any) -> Answer:
         protocol = Protocol(
             key=text_at(body, "chNFe"), status=text_at(body, "cStat"), text=show(text_at(body, "xMotivo"), 255),
             number=text_at(body, "nProt")[:20], digest=text_at(body, "digVal"), at=_moment(text_at(body, "dhRecbto")),
-            xml=xml.source_of(document, found),
+            xml=_source(document, found),
         )  # fmt: skip
     return Answer(text_at(root, "cStat"), show(text_at(root, "xMotivo"), 255), protocol=protocol, **more)
 
@@ -141,12 +142,27 @@ def _event(document: Document, root: Any) -> EventAnswer:
 
 
 def _source(document: Document, element: Any) -> str:
-    """The element's own text; where several have its name, it is written anew."""
+    """The element letter by letter, as it can stand below an element of the tax office's namespace.
+
+    Where it cannot be cut out with certainty (a prefix, several of its name), it is written anew.
+    """
     from lxml import etree
 
-    if len(xml.find_all(document.root, xml.name_of(element))) == 1:
-        return xml.source_of(document, element)
-    return str(etree.tostring(element, encoding="unicode", with_tail=False))
+    name = xml.name_of(element)
+    start = re.search(rf"<{name}(?=[\s>])", document.text)
+    end = document.text.rfind(f"</{name}>")
+    if start is not None and end > start.start() and len(xml.find_all(document.root, name)) == 1:
+        cut = document.text[start.start() : end + len(name) + 3]
+        try:
+            (found,) = xml.parse(f'<x xmlns="{xml.NFE}">{cut}</x>')
+        except (NfeError, ValueError):
+            pass
+        else:
+            if found.tag == element.tag and "".join(found.itertext()) == "".join(element.itertext()):
+                return cut
+    alone = etree.fromstring(etree.tostring(element, with_tail=False))
+    etree.cleanup_namespaces(alone)
+    return str(etree.tostring(alone, encoding="unicode"))
 
 
 def _moment(text: str) -> datetime | None:
