@@ -77,13 +77,13 @@ def save_switches(*, alias: str, is_active: bool, actor: Actor, **switches: bool
             raise InvalidInput({name: [_("There is no such switch.")]})
         if value and SWITCHES[name] not in able and not (name == "is_polled"):
             raise InvalidInput({name: [_("This carrier cannot do that.")]})
-    given = {name: value for name, value in switches.items() if name != "is_polled"}
-    given["is_polled"] = switches.get("is_polled") is not False
+    is_polled = switches.get("is_polled") is not False
+    given = {**switches, "is_polled": is_polled}
     setup, _made = CarrierSetup._default_manager.update_or_create(
         alias=alias,
         defaults={**given, "is_own": False, "is_active": is_active, "changed_by_label": actor.label},
     )
-    _ask_or_not(alias, given["is_polled"])
+    _ask_or_not(alias, is_polled)
     _done()
     return setup
 
