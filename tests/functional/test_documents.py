@@ -162,7 +162,7 @@ def test_a_slip_of_another_shipment_is_no_reprint(client, boss):
 
 def test_one_shipment_has_no_menu_of_its_own(client, boss):
     order = factories.released_order()
-    assert "?shipment=" not in client.get(page_url(order)).content.decode()
+    assert "/documents/slip/?shipment=" not in client.get(page_url(order)).content.decode()
 
 
 def test_what_was_sent_is_printed_again_as_it_left(client, boss):

@@ -123,7 +123,7 @@ def seen(tmp_path_factory):
 
 @pytest.mark.feature("Z1")
 def test_there_are_demo_orders_in_every_state(seen):
-    assert seen["orders"] == 182
+    assert seen["orders"] == 186
     assert seen["products"] == 24
     assert seen["states"] == [
         "cancelled", "delivered", "dispatched", "invoiced", "partially_dispatched", "received", "released", "returned",
