@@ -131,6 +131,8 @@ class CancelShipmentForm(StepForm):
         if REST in (chosen, self.data.get("shipment")):
             # Not deleted: a form sent twice is the same step, whatever the order is by then.
             self.fields["keep"].widget = forms.HiddenInput()
+        elif not self.has_others:
+            self.fields["keep"].widget, self.fields["keep"].initial = forms.HiddenInput(), "yes"
         text = _("Sent by mail to %(address)s and shown in the account. Empty: nothing is sent.")
         self.fields["for_customer"].help_text = text % {"address": mail_address(self.page)}
         self.fields["reason"].widget.attrs["rows"] = self.fields["for_customer"].widget.attrs["rows"] = 2
@@ -141,6 +143,12 @@ class CancelShipmentForm(StepForm):
         left = any(row.shipment.status not in (PENDING, CANCELLED) for row in self.page.shipments)
         waits = self.page.fulfillment.has_backorder or bool(self.page.shipments_of(PENDING))
         return left and waits
+
+    @property
+    def has_others(self) -> bool:
+        """Whether anything of the order is or will be sent without one of its shipments."""
+        others = sum(row.shipment.status != CANCELLED for row in self.page.shipments) > 1
+        return others or self.page.fulfillment.has_backorder
 
     def consequences(self) -> list[Any]:
         chosen = self.fields["shipment"].initial
@@ -153,6 +161,8 @@ class CancelShipmentForm(StepForm):
         found = [label]
         if row.carriage is not None and row.carriage.status in row.carriage.STANDING:
             found.append(_("Its order at the carrier is cancelled there."))
+        if not self.has_others:
+            return [*found, _("Its goods wait to be released again. To send nothing at all, cancel the order.")]
         return [*found, *self._about_money()]
 
     def _about_money(self) -> list[Any]:
