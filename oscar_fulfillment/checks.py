@@ -74,6 +74,7 @@ def _ranges() -> Iterator[CheckMessage]:
         ("DUNNING_DAYS", 1),
         ("DUNNING_REMINDERS", 0),
         ("WEBHOOK_MAX_BYTES", 1),
+        ("NFE_CANCEL_HOURS", 1),
         ("RETURN_DAYS", 0),
         ("DOCUMENT_ORDERS", 1),
     ):
@@ -289,6 +290,7 @@ def check_nfe(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Issuers of NF-e whose settings or certificates are wrong: better known now than at the first note."""
     from .fiscal import emission
     from .fiscal.emission.certificates import WARNING, load_certificate
+    from .fiscal.emission.client import CONNECT
     from .selectors.issuers import certificate_problem, find_issuing, issuing_aliases
 
     found: list[CheckMessage] = []
@@ -306,6 +308,14 @@ def check_nfe(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
         except ImproperlyConfigured as error:
             found.append(Error(str(error), hint="See docs/nfe.md.", id="oscar_fulfillment.E060"))
             continue
+        limit = getattr(django_settings, "Q_CLUSTER", {}).get("timeout")
+        if _number(limit) and limit <= issuing.timeout + CONNECT:
+            takes = f"an answer may take {issuing.timeout + CONNECT:g} s"
+            words = f"NFE[{alias!r}]: {takes}, and the queue ends its tasks after {limit:g}."
+            hint = (
+                'Raise Q_CLUSTER["timeout"] and "retry", or lower "timeout" there; what is cut off is asked for again.'
+            )
+            found.append(Warning(words, hint=hint, id="oscar_fulfillment.W064"))
         # One that runs out must not stop the workers: orders go on without notes.
         if problem := certificate_problem(certificate, issuing.issuer.cnpj):
             found.append(Warning(f"NFE[{alias!r}]: {problem}.", id="oscar_fulfillment.W062"))

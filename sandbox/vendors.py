@@ -71,6 +71,7 @@ def nfe(folder: Path, address: str) -> dict[str, Any]:
             "text": "Documento emitido por ME ou EPP optante pelo Simples Nacional.",
             "contingency": True,
             "mails": True,
+            "timeout": 20,
             "addresses": {"normal": f"{address}/ws/{{service}}", "contingency": f"{address}/svc/{{service}}"},
         }
     }

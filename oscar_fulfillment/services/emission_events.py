@@ -29,6 +29,7 @@ from oscar_fulfillment.fiscal.access_key import parse
 from oscar_fulfillment.fiscal.emission import codes, requests
 from oscar_fulfillment.fiscal.emission.answers import EventAnswer
 from oscar_fulfillment.models import NfeCoverage, NfeEmission, NfeEvent, OrderFulfillment, Shipment
+from oscar_fulfillment.models.shipment import CANCELLED as GIVEN_UP
 from oscar_fulfillment.models.shipment import PENDING
 from oscar_fulfillment.selectors.issuers import Issuing, find_issuing
 
@@ -55,7 +56,7 @@ def cancel_refusal(emission: NfeEmission) -> Reason | None:
             _("Ask your accountant: a note of return may help"),
         )  # fmt: skip
     covered = emission.coverage.filter(is_standing=True).values("shipment")
-    if Shipment._default_manager.filter(pk__in=covered).exclude(status=PENDING).exists():
+    if Shipment._default_manager.filter(pk__in=covered).exclude(status__in=[PENDING, GIVEN_UP]).exists():
         return Reason("goods_left", _("Goods have left the house with this note."))
     if emission.events.filter(kind=NfeEvent.CANCELLATION, status=NfeEvent.REQUESTED).exists():
         return Reason("asked_already", _("The cancellation is on its way already."))

@@ -99,7 +99,9 @@ def _settle(
     emission: NfeEmission, values: dict[str, Any], entry: Move, effect: Effect, *, data: dict[str, Any]
 ) -> NfeEmission:
     """Write the outcome, once: who comes second finds the note settled and leaves it."""
-    state = _state(emission)
+    # Without a code it is our own checks that speak.
+    told = values["answer_code"]
+    actor = emissions.tax_office(STATES[emission.access_key[:2]]) if told else Actor.system("NF-e")
     with transaction.atomic():
         lock_rows(OrderFulfillment._default_manager.filter(pk=emission.fulfillment_id))
         (row,) = lock_rows(NfeEmission._default_manager.filter(pk=emission.pk))
@@ -108,12 +110,8 @@ def _settle(
         for name, value in {**values, "claimed_until": None}.items():
             setattr(row, name, value)
         row.save(update_fields=[*values, "claimed_until"])
-        emissions.record(row, entry, actor=emissions.tax_office(state), effect=effect, data=data)
+        emissions.record(row, entry, actor=actor, effect=effect, data=data)
     return row
-
-
-def _state(emission: NfeEmission) -> str:
-    return STATES.get(emission.access_key[:2], "") if emission.access_key else ""
 
 
 def enter_invoice(emission: NfeEmission) -> bool:

@@ -15,7 +15,7 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import USER
 from oscar_fulfillment.core.exceptions import ConfigurationError
-from oscar_fulfillment.models import NfeCoverage, NfeEmission
+from oscar_fulfillment.models import NfeEmission
 from oscar_fulfillment.selectors.issuers import find_issuing, issuing_aliases
 
 from . import emission_events, emission_numbers, emission_runs, emission_settle, emissions
@@ -87,15 +87,24 @@ def try_again(emission: NfeEmission) -> None:
 
 
 def refuse_beside_note(sender: Any, *, step: Any, actions: Any, **kwargs: Any) -> None:
-    """Veto what a person does to goods whose note is on its way: it would leave the house otherwise than it says."""
-    if not settings.NFE or step.actor.kind != USER or not _BLOCKED.intersection(action for _m, action in actions):
+    """Veto what a person does to goods whose note is on its way, as it would leave the house otherwise than it says;
+    and taking a note of ours back here alone, while the tax office still has it as valid."""
+    if not settings.NFE or step.actor.kind != USER:
         return
-    standing = NfeCoverage._default_manager.filter(
-        is_standing=True, emission__fulfillment=step.subject.pk, emission__status__in=NfeEmission.OPEN
-    )
-    if standing.exists():
+    names = {action for _machine, action in actions}
+    notes = NfeEmission._default_manager.filter(fulfillment=step.subject.pk)
+    if _BLOCKED.intersection(names) and notes.filter(status__in=NfeEmission.OPEN).exists():
         raise ValidationError(
             _("An NF-e of this order is on its way to the tax office: wait for its answer."), code="note_under_way"
+        )
+    if "cancel_invoice" not in names:
+        return
+    valid = notes.filter(status=NfeEmission.AUTHORISED, invoice__cancelled_at=None, invoice__isnull=False)
+    if wanted := step.context.get("invoice"):
+        valid = valid.filter(invoice=wanted)
+    if valid.exists():
+        raise ValidationError(
+            _("The NF-e is valid at the tax office: cancel it there, from its own page."), code="note_valid"
         )
 
 

@@ -398,7 +398,7 @@ def test_too_many_orders_are_refused_before_anything_is_done(staff, settings):
     assert "At most 2 orders at once." in untouched(staff, 400, across)
 
 
-@pytest.mark.parametrize("action", [*bulk.OFFERED])
+@pytest.mark.parametrize("action", [*bulk.offered()])
 def test_each_action_needs_its_permission(client, action):
     order = factories.paid_order()
     client.force_login(factories.staff_user("view_order"))

@@ -6,10 +6,21 @@ import pytest
 from django.utils import timezone
 from lxml import etree
 
+from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput, TransitionNotAllowed
+from oscar_fulfillment.fiscal.emission.rules import TaxRules
 from oscar_fulfillment.fiscal.emission.schema import load_schema
-from oscar_fulfillment.models import NfeEmission, NfeEvent, NfeSeries, NfeVoiding, OrderFulfillment
-from oscar_fulfillment.services import emission_events, emission_numbers, shipping
+from oscar_fulfillment.models import NfeEmission, NfeEvent, NfeSeries, NfeVoiding, OrderFulfillment, TaxProfile
+from oscar_fulfillment.services import (
+    cancelling,
+    emission_events,
+    emission_issue,
+    emission_numbers,
+    invoicing,
+    shipping,
+)
+from oscar_fulfillment.test import factories
+from sandbox.simulators.sefaz_rules import NO_NCM
 from tests import tax_office as shop
 
 pytestmark = [pytest.mark.feature("A9", "Z5"), pytest.mark.django_db(transaction=True)]
@@ -134,24 +145,12 @@ def test_corrections_are_numbered_and_the_last_one_counts(office):
         emission_events.correct_note(emission=note, actor=shop.CLERK, text=texts[0])
 
 
-def rejected(office):
-    office.sefaz.fail_next("", path="x")
-    order = shop.released(at={"line4": "São Paulo"})
-    office.configure(operation="Venda")
-    note = shop.issued(order)
-    NfeEmission.objects.filter(pk=note.pk).update(status=NfeEmission.REJECTED)
-    return order, note
-
-
 def test_a_note_that_is_given_up_has_its_number_voided(office):
-    office.sefaz.books.put("number", "11222333000181-1-1", {"key": "3" * 44})
+    rules = TaxRules(**{**shop.SIMPLES.__dict__, "ncm": NO_NCM})
+    shop.profile(rules, profile=TaxProfile.objects.get())
     order = shop.released()
     note = shop.issued(order)
-    # As if it had been refused for something else: nobody has this number.
-    NfeEmission.objects.filter(pk=note.pk).update(answer_code="778")
-    office.sefaz.books.put("number", "11222333000181-1-1x", {})
-    office.sefaz.books._db.execute("DELETE FROM document WHERE kind = 'number'")
-    note.refresh_from_db()
+    assert note.answer_code == "778"
     emission_numbers.give_up_note(emission=note, actor=shop.CLERK, reason="Pedido desfeito pelo cliente")
     assert note.status == NfeEmission.VOIDED
     shop.work()
@@ -162,7 +161,31 @@ def test_a_note_that_is_given_up_has_its_number_voided(office):
     assert note.problem == ""
     history = [change.action for change in order_row(order).history.order_by("sequence")]
     assert history[-2:] == ["give_up_nfe", "nfe_voided"]
+    shop.profile(profile=TaxProfile.objects.get())
     assert shop.authorised(order).number == 2
+
+
+def test_a_valid_note_is_not_taken_back_here_alone(office):
+    order = shop.released()
+    note = shop.authorised(order)
+    person = Actor.from_user(factories.staff_user("invoice_order"))
+    with pytest.raises(TransitionNotAllowed, match="cancel it there"):
+        invoicing.cancel_invoice(order=order, actor=person, reason="typed wrongly", invoice=note.invoice_id)
+    assert cancel(note).status == NfeEvent.TAKEN
+    assert order_row(order).shipping_status == "released"
+
+
+def test_a_note_of_an_order_that_its_provider_cancelled_meanwhile_can_be_cancelled(office):
+    order = shop.released()
+    note = emission_issue.issue_note(order=order, actor=shop.CLERK)
+    cancelling.cancel_order(order=order, actor=Actor.provider("demo"), reason="charged back")
+    shop.work()
+    note.refresh_from_db()
+    assert (note.status, note.invoice) == (NfeEmission.AUTHORISED, None)
+    assert order_row(order).problem
+    assert cancel(note).status == NfeEvent.TAKEN
+    assert note.status == NfeEmission.CANCELLED
+    assert order_row(order).shipping_status == "cancelled"
 
 
 def test_numbers_that_another_program_left_out_are_voided(office):

@@ -301,6 +301,8 @@ def test_the_system_checks_find_what_would_stop_notes(shop, tmp_path):
 
     shop()
     assert found() == []
+    shop(timeout=60)
+    assert found()[0][0] == "oscar_fulfillment.W064"
     with pytest.raises(ConfigurationError):
         shop(crt=7)
     assert found()[0][0] == "oscar_fulfillment.E060"
