@@ -85,7 +85,8 @@ def megabytes(size: int) -> str:
     """A size for people."""
     if size < 100_000:
         return _("%(size)d kB") % {"size": -(-size // 1000)}
-    return _("%(size).1f MB") % {"size": size / 1_000_000}
+    tenths = round(size / 100_000)
+    return _("%(size)s MB") % {"size": formats.number_format(Decimal(tenths) / 10, 0 if tenths % 10 == 0 else 1)}
 
 
 class NfeError(ValueError):

@@ -55,7 +55,7 @@ def show_note(
         "key": number.grouped if number else "",
         "issuer": shown_tax_id(str(file.facts.get("issuer") or "")),
         "shipments": _covered(judged),
-        "candidates": [_candidate(one) for one in found],
+        "candidates": [_candidate(one) for one in found if one.order.pk != file.fulfillment_id],
         "results": [_order(row) for row in find_orders(typed)] if typed and is_open else [],
         "typed": typed,
         "is_open": is_open,

@@ -88,6 +88,7 @@ def show_notes(request: HttpRequest, rows: Any, tabs: tuple[str, ...], context: 
             if verdicts.get(name)
         ],
         "good": verdicts.get("good", 0),
+        "may_act": bool(verdicts) and state not in (nfe_notes.FILED, nfe_notes.REFUSED),
         "is_filtered": bool(typed or verdict),
         "here": request.get_full_path(),
         "missing": missing_packages(),
@@ -116,9 +117,10 @@ def result_texts(batch: str) -> list[tuple[str, str]]:
     if filed:
         words = ngettext("%(count)s file is filed.", "%(count)s files are filed.", filed)
         found.append((words % {"count": count_text(filed, cap=None)}, "success"))
-    for name, number in nfe_notes.count_verdicts(rows).items():
-        label, tone = nfe_words.VERDICTS.get(name, (name, "secondary"))
-        found.append((f"{label}: {number}", tone))
+    verdicts = nfe_notes.count_verdicts(rows)
+    for name, (label, tone) in nfe_words.VERDICTS.items():
+        if verdicts.get(name):
+            found.append((f"{label}: {verdicts[name]}", tone))
     if refused:
         words = ngettext("%(count)s file cannot be used.", "%(count)s files cannot be used.", refused)
         found.append((words % {"count": count_text(refused, cap=None)}, "danger"))

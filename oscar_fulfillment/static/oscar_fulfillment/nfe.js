@@ -85,7 +85,7 @@
         if (url) {
           const link = document.createElement("a");
           link.href = url;
-          link.textContent = text.textContent;
+          link.textContent = form.dataset.arrived;
           lost.append(" ", link);
         }
       } catch {
