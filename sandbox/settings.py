@@ -183,7 +183,8 @@ SIMULATORS_URL = os.environ.get("SIMULATORS_URL", "http://127.0.0.1:8001")
 OSCAR_FULFILLMENT["GATEWAYS"] = gateways(SIMULATORS_URL)
 OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL)
 # Webhooks go to public addresses by https alone; the simulated receiver is neither.
-OSCAR_FULFILLMENT["WEBHOOKS_OUT"] = {"allow_hosts": [urlsplit(SIMULATORS_URL).netloc]}
+_RECEIVER = urlsplit(SIMULATORS_URL)
+OSCAR_FULFILLMENT["WEBHOOKS_OUT"] = {"allow_hosts": [_RECEIVER.netloc, f"localhost:{_RECEIVER.port}"]}
 
 Q_CLUSTER = {
     "name": "sandbox",
