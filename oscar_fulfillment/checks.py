@@ -19,6 +19,9 @@ from .conf import settings as fulfillment_settings
 from .core import sqlite
 from .gateways import gateways
 
+#: Numbers that may be None: "no limit".
+_LIMITS = frozenset({"RETURN_DAYS"})
+
 
 def _number(value: Any) -> TypeGuard[float]:
     return isinstance(value, (int, float)) and not isinstance(value, bool)
@@ -37,7 +40,7 @@ def check_settings(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]
             found.append(
                 Error(f"OSCAR_FULFILLMENT[{key!r}] is unknown.", hint=f"Known: {known}.", id="oscar_fulfillment.E002")
             )
-        elif not _same_kind(value, DEFAULTS[key]):
+        elif not _same_kind(value, DEFAULTS[key]) and not (value is None and key in _LIMITS):
             kind = type(DEFAULTS[key]).__name__
             found.append(Error(f"OSCAR_FULFILLMENT[{key!r}] must be a {kind}.", id="oscar_fulfillment.E003"))
     return found + (list(_ranges()) if not found else [])
@@ -68,8 +71,11 @@ def _ranges() -> Iterator[CheckMessage]:
         ("DUNNING_DAYS", 1),
         ("DUNNING_REMINDERS", 0),
         ("WEBHOOK_MAX_BYTES", 1),
+        ("RETURN_DAYS", 0),
+        ("DOCUMENT_ORDERS", 1),
     ):
-        if getattr(fulfillment_settings, key) < least:
+        value = getattr(fulfillment_settings, key)
+        if value is not None and value < least:
             yield Error(f"OSCAR_FULFILLMENT[{key!r}] must be at least {least}.", id="oscar_fulfillment.E006")
     if fulfillment_settings.WATCHDOG_TIMEOUT > 60:
         yield Warning(
@@ -209,6 +215,20 @@ def check_sellers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
 
 
 @register()
+def check_document_hooks(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Callables of the shop that documents ask: better known at deployment than at the first parcel."""
+    from .services.document_hooks import hook
+
+    found: list[CheckMessage] = []
+    for name in ("DOCUMENT_BIN", "DOCUMENT_CUSTOMS"):
+        try:
+            hook(name)
+        except ImproperlyConfigured as error:
+            found.append(Error(str(error), hint="See docs/documents.md.", id="oscar_fulfillment.E043"))
+    return found
+
+
+@register()
 def check_mails(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
     """Somebody must get the mail with everything at each order."""
     if fulfillment_settings.OPERATOR_EMAILS or django_settings.MANAGERS:
@@ -219,6 +239,19 @@ def check_mails(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
             hint='Name addresses in OSCAR_FULFILLMENT["OPERATOR_EMAILS"] or in MANAGERS.',
             id="oscar_fulfillment.W030",
         )
+    ]
+
+
+@register()
+def check_suppliers(app_configs: Any = None, **kwargs: Any) -> list[CheckMessage]:
+    """Addresses of suppliers that no mail would reach."""
+    from .services.post import is_address
+
+    given = fulfillment_settings.SUPPLIER_EMAILS
+    wrong = [code for code, address in given.items() if not is_address(str(address))] if given else []
+    return [
+        Error(f"OSCAR_FULFILLMENT['SUPPLIER_EMAILS'][{code!r}] is no e-mail address.", id="oscar_fulfillment.E031")
+        for code in wrong
     ]
 
 

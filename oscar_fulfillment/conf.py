@@ -38,6 +38,14 @@ DEFAULTS: dict[str, Any] = {
     # Options of the built-in one: "templates" (folders searched before ours, for your templates and pictures),
     # "fonts" (folders with more fonts), "font" (the families to use). It needs the extra [documents].
     "DOCUMENTS": {"default": {"BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine"}},
+    # Where goods lie, for packing slips and picking lists: dotted path of ``callable(stockrecord) -> str``, asked for
+    # each line with the stock record that was read with it; empty: the documents have no column for it.
+    "DOCUMENT_BIN": "",
+    # What customs want to know of a product: dotted path of ``callable(product) -> {"hs_code": ..., "origin": country
+    # code, "weight_grams": ...}``; empty: its attributes hs_code, country_of_origin and weight (in kg).
+    "DOCUMENT_CUSTOMS": "",
+    # The most orders in one PDF; the papers of more come in parts, so that none takes longer than a few seconds.
+    "DOCUMENT_ORDERS": 300,
     # Who sells, for invoices: the key is the country shipped to ("CH"), else the order's currency ("CHF"), else its
     # flow, else "default"; the value {"name": ..., "street": ..., "postcode": ..., "city": ..., "country": ...,
     # "tax_ids": {label: number}, "contact": [...], "logo": file, "payment": {"kind": "swiss_qr" | "russian_qr" |
@@ -74,8 +82,13 @@ DEFAULTS: dict[str, Any] = {
     # The largest bank statement or payout file, in bytes, and the most movements in one.
     "STATEMENT_MAX_BYTES": 30_000_000,
     "STATEMENT_MAX_ENTRIES": 50_000,
+    # The most rows of one file of tracking codes or carriers' occurrences (its bytes: STATEMENT_MAX_BYTES).
+    "IMPORT_MAX_ROWS": 200_000,
     # Who gets the mail with everything at each order; empty: settings.MANAGERS.
     "OPERATOR_EMAILS": [],
+    # Where orders of missing goods are mailed: code of the Oscar partner -> address. Offered in the form, which else
+    # offers the address of the partner's first user.
+    "SUPPLIER_EMAILS": {},
     # The CNPJs (or CPFs) that may issue the shop's NF-e; empty: the key's issuer is not compared.
     "ISSUER_TAX_IDS": [],
     # Counts in lists stop here and show as "1,000+": a full COUNT(*) costs a scan (see docs).
@@ -121,6 +134,9 @@ DEFAULTS: dict[str, Any] = {
     # Dotted path of ``callable(request) -> list of ISO codes``: where the shop ships for this visitor; empty: to all of
     # Oscar's shipping countries.
     "CHECKOUT_COUNTRIES": "",
+    # Days after their delivery in which customers may ask to send goods back; staff may at any time. None: no limit,
+    # 0: customers do not ask by themselves.
+    "RETURN_DAYS": 30,
     # Largest text a person may type into a note or a reason (characters).
     "MAX_TEXT": 4000,
 }

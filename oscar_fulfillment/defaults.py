@@ -32,9 +32,14 @@ def _may_open(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = 
 
 #: Our pages, in the menu that leads to the orders.
 _OUR_ENTRIES = [
+    {"label": _("Scan desk"), "url_name": "dashboard:scan-desk", "access_fn": _may_open},
     {"label": _("Follow-ups"), "url_name": "dashboard:order-followups", "access_fn": _may_open},
+    {"label": _("Missing goods"), "url_name": "dashboard:order-missing", "access_fn": _may_open},
+    {"label": _("Import of tracking codes"), "url_name": "dashboard:order-imports", "access_fn": _may_open},
+    {"label": _("Returns"), "url_name": "dashboard:order-returns", "access_fn": _may_open},
     {"label": _("Bank statements"), "url_name": "dashboard:order-statements", "access_fn": _may_open},
     {"label": _("Payouts"), "url_name": "dashboard:order-payouts", "access_fn": _may_open},
+    {"label": _("Carriers"), "url_name": "dashboard:carrier-list", "access_fn": _may_open},
     {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},
     {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
     {"label": _("Webhooks"), "url_name": "dashboard:webhook-list", "access_fn": _may_open},

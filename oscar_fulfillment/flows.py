@@ -120,6 +120,7 @@ RECORDS: dict[tuple[str, str], Any] = {
     ("shipment", "merge_shipments"): _("Shipments merged"),
     ("shipment", "pack"): _("Packed"),
     ("shipment", "ready_for_pickup"): _("Ready for pick-up"),
+    ("pickup", "wrong_code"): _("Wrong pick-up code"),
     ("parcel", "tracked"): _("Word from the carrier"),
     ("carrier", "order_carriage"): _("Carriage ordered"),
     ("carrier", "carriage_ordered"): _("The carrier gave its number"),

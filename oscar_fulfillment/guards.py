@@ -117,9 +117,9 @@ def has_shipment_to_dispatch(step: Any) -> Reason | None:
     return Reason("not_released", _("The rest of the order waits for goods."), _("Release it when they are here"))
 
 
-def has_pending_shipment(step: Any) -> Reason | None:
-    """Only goods that are still here can stay here."""
-    if any(s.status == "pending" for s in _shipments(step)):
+def something_is_left(step: Any) -> Reason | None:
+    """Only goods that are still here, or are still awaited, can be given up."""
+    if step.subject.has_backorder or any(s.status == "pending" for s in _shipments(step)):
         return None
     return Reason("nothing_pending", _("Nothing of this order waits to be sent."))
 
@@ -144,6 +144,29 @@ def has_shipment_under_way(step: Any) -> Reason | None:
     if step.subject.shipping_status == "dispatched" or any(s.status == "dispatched" for s in _shipments(step)):
         return None
     return Reason("nothing_under_way", _("Nothing of this order is under way."))
+
+
+def no_open_return(step: Any) -> Reason | None:
+    """What is in a return is counted and looked at there, piece by piece."""
+    found = next((each for each in step.subject.returns.all() if each.is_open), None)
+    if found is None:
+        return None
+    return Reason(
+        "open_return",
+        _("Return %(number)s of this order is open.") % {"number": found.number},
+        _("Receive or close it there"),
+        _return_url(step, found),
+    )
+
+
+def _return_url(step: Any, ret: Any) -> str:
+    user = step.actor.user
+    if user is None or not user.has_perm("oscar_fulfillment.work_returns"):
+        return ""  # no link to a page that this person may not open
+    try:
+        return reverse("dashboard:order-return", kwargs={"pk": ret.pk})
+    except NoReverseMatch:
+        return ""
 
 
 def invoice_not_used(step: Any) -> Reason | None:

@@ -137,6 +137,7 @@ SHIPPING = StateMachine.declare(
             ("returned",),
             _("Mark as returned"),
             permission="deliver_order",
+            guards=(guards.no_open_return,),
             form="return",
             locks=True,
             danger=True,
@@ -155,6 +156,7 @@ SHIPPING = StateMachine.declare(
             ),
             form="hand_over",
             locks=True,
+            aside=True,
         ),
         Transition(
             "cancel_shipment",
@@ -171,10 +173,11 @@ SHIPPING = StateMachine.declare(
             ),
             _("Cancel a shipment"),
             permission="release_order",
-            guards=(guards.has_pending_shipment,),
+            guards=(guards.something_is_left,),
             form="cancel_shipment",
             locks=True,
             danger=True,
+            aside=True,
         ),
         Transition(
             "receive_return",
@@ -183,6 +186,7 @@ SHIPPING = StateMachine.declare(
             _("Receive a return"),
             permission="work_returns",
             locks=True,
+            aside=True,
         ),
         Transition(
             "send_replacement",
@@ -191,6 +195,7 @@ SHIPPING = StateMachine.declare(
             _("Send a replacement"),
             permission="work_returns",
             locks=True,
+            aside=True,
         ),
         Transition(
             "restore",

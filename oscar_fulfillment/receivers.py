@@ -4,8 +4,20 @@ import logging
 from typing import Any
 
 from . import signals
+from .carriers import carriers
 from .core import outbox
-from .services import mails, messages, operation_runs, oscar_events, webhook_delivery, webhook_events
+from .services import (
+    carrier_setup,
+    mails,
+    messages,
+    operation_runs,
+    oscar_events,
+    parcel_states,
+    returns,
+    supply_mails,
+    webhook_delivery,
+    webhook_events,
+)
 from .webhooks.carriers import register_carriers
 from .webhooks.payments import register_gateways
 
@@ -13,12 +25,15 @@ logger = logging.getLogger("oscar_fulfillment")
 
 oscar_events.connect()
 outbox.register_destination(messages.MAIL, mails.send_mail)
+mails.SENDERS[messages.SUPPLIER_ORDER] = supply_mails.send_supplier_order
 outbox.on_dead(mails.mail_died)
 outbox.on_dead(operation_runs.message_died)
 outbox.on_dead(webhook_delivery.note_death)
 outbox.on_dead(webhook_events.tell_death)
 outbox.PUMP.families.append(webhook_delivery.lanes)
+parcel_states.on_returned.append(returns.open_undelivered)
 register_gateways()
+carriers.source = carrier_setup.source
 register_carriers()
 
 

@@ -72,9 +72,10 @@ def sweep() -> None:
             queue.wake(name)
         for lane in pump.orphans():
             logger.error("messages wait in %r, but nobody handles it", lane)
-    from .services import bulk, import_drafts
+    from .services import bulk, import_drafts, tracking_imports
 
     bulk.resume_stale()
+    tracking_imports.resume_reading()
     import_drafts.drop_old_drafts()
 
 
@@ -83,6 +84,13 @@ def run_bulk_job(job_id: int) -> None:
     from .services import bulk
 
     bulk.run_job(job_id, budget=settings.DRAIN_BUDGET)
+
+
+def read_tracking_import(import_id: int) -> None:
+    """Go on with judging the rows of a file until all are, or the budget is used up."""
+    from .services import tracking_imports
+
+    tracking_imports.read_import(import_id, budget=settings.DRAIN_BUDGET)
 
 
 def heartbeat() -> None:

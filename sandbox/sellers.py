@@ -13,6 +13,7 @@ SELLERS = {
         "logo": "mark.svg",
         "note": "Este documento não é um documento fiscal. A NF-e segue com a mercadoria.",
         "due_days": 3,
+        "incoterm": "DAP",
         "payment": {"kind": "pix", "key": "loja@example.com"},
     },
     "CHF": {
@@ -27,6 +28,12 @@ SELLERS = {
         "logo": "mark.svg",
         "tax_label": "TVA 8,1 %",
         "due_days": 30,
+        "incoterm": "DAP",
+        "return_address": ["Ponto & Vírgula SA", "Retours", "Rue de Bourg 12", "1003 Lausanne", "Suisse"],
+        "return_instructions": {
+            "fr": "Vous avez 30 jours. Indiquez la quantité et le numéro du motif, et glissez ce bulletin dans le colis.",
+            "de": "Sie haben 30 Tage Zeit. Bitte Menge und Nummer des Grundes eintragen und den Schein ins Paket legen.",
+        },
         "payment": {"kind": "swiss_qr", "iban": "CH44 3199 9123 0008 8901 2", "language": "fr"},
     },
     "RUB": {

@@ -15,7 +15,7 @@ from oscar_fulfillment.defaults import *  # noqa: F403
 
 from .databases import database
 from .sellers import SELLERS
-from .vendors import carriers, gateways
+from .vendors import carriers, counters, gateways
 
 HERE = Path(__file__).resolve().parent
 BASE_DIR = HERE.parent
@@ -172,8 +172,11 @@ OSCAR_FULFILLMENT = {
         }
     },
     "SELLERS": SELLERS,
+    "DOCUMENT_BIN": "sandbox.shop.warehouse.bin_of",
+    "DOCUMENT_CUSTOMS": "sandbox.shop.warehouse.customs_of",
     "OPERATOR_EMAILS": ["operator@example.com"],
     "PICKUP_POINT": "sandbox.shop.stores.pickup_point",
+    "SUPPLIER_EMAILS": {code: f"supplies.{code}@example.com" for code in ("br", "ch", "ru", "eu")},
     "CHECKOUT_COUNTRIES": "sandbox.shop.stores.checkout_countries",
     "CHECKOUT_PAYMENT_METHODS": "sandbox.shop.stores.checkout_payment_methods",
 }
@@ -181,7 +184,7 @@ OSCAR_FULFILLMENT = {
 # The vendors of ``sandbox/simulators``: adapters run against them unmodified, only their address differs.
 SIMULATORS_URL = os.environ.get("SIMULATORS_URL", "http://127.0.0.1:8001")
 OSCAR_FULFILLMENT["GATEWAYS"] = gateways(SIMULATORS_URL)
-OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL)
+OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL) | counters()
 # Webhooks go to public addresses by https alone; the simulated receiver is neither.
 _RECEIVER = urlsplit(SIMULATORS_URL)
 OSCAR_FULFILLMENT["WEBHOOKS_OUT"] = {"allow_hosts": [_RECEIVER.netloc, f"localhost:{_RECEIVER.port}"]}

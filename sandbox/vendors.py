@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.utils.translation import gettext_lazy as _
+
 
 def gateways(simulators: str) -> dict[str, Any]:
     """The setting GATEWAYS, with each provider at its simulator."""
@@ -98,4 +100,21 @@ def carriers(simulators: str) -> dict[str, Any]:
             "BACKEND": "oscar_fulfillment.carriers.gls_es.GlsSpain",
             "OPTIONS": {"uid": gls_es.UID, "base_url": f"{simulators}/gls_es"},
         },
+    }
+
+
+def counters() -> dict[str, Any]:
+    """The stores' own counters, as carriers: the customer comes for the goods."""
+    places = {
+        "br": _("Rua Augusta 1500, São Paulo. Monday to Friday, 9 am to 6 pm."),
+        "ch": _("Rue de Bourg 12, 1003 Lausanne. Monday to Saturday, 10 am to 7 pm."),
+        "ru": _("Pokrovka 17, Moscow. Every day, 10 am to 9 pm."),
+        "eu": _("Rue Mercière 8, 69002 Lyon. Tuesday to Saturday, 10 am to 7 pm."),
+    }
+    return {
+        f"{store}-pickup": {
+            "BACKEND": "oscar_fulfillment.carriers.pickup.PickUp",
+            "OPTIONS": {"shipping_methods": [f"{store}-pickup"], "place": place},
+        }
+        for store, place in places.items()
     }

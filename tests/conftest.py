@@ -1,7 +1,10 @@
 """Fixtures for the whole suite."""
 
+import time
+
 import pytest
 
+from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.services import oscar_events, webhook_events
 from oscar_fulfillment.test import factories
 
@@ -23,11 +26,16 @@ def forgotten_event_types():
 
 
 @pytest.fixture(autouse=True)
-def forgotten_webhooks():
-    """Who wants which event is kept in memory for seconds: longer than a test's webhooks live."""
-    webhook_events.subscribers.forget()
-    yield
-    webhook_events.subscribers.forget()
+def carriers_at_rest():
+    """What the dashboard says of carriers is read anew every few seconds: in a test only after a change of it."""
+    carriers._rows, carriers._read_at = {}, time.monotonic() + 86_400
+    carriers._built = {}
+
+
+@pytest.fixture(autouse=True)
+def webhooks_at_rest():
+    """The same for who wants which event."""
+    webhook_events.subscribers._found, webhook_events.subscribers._read_at = (), time.monotonic() + 86_400
 
 
 @pytest.fixture

@@ -25,3 +25,9 @@ def picks_up(order: Any) -> bool:
     """Whether the customer comes for the goods, by the order's shipping method."""
     alias = suggest(order)
     return bool(alias) and Capability.PICKUP in carriers.get(alias).capabilities
+
+
+def offered() -> list[tuple[str, Any]]:
+    """Alias and name of each carrier that a parcel may be sent by: all but the shop's own counters."""
+    known = ((alias, carriers.get(alias)) for alias in carriers)
+    return [(alias, adapter.name) for alias, adapter in known if Capability.PICKUP not in adapter.capabilities]

@@ -21,14 +21,19 @@ def lock_rows(queryset: QuerySet[Any], *, of: Sequence[str] = ("self",)) -> list
     Call it inside ``atomic()``; outside TransactionManagementError. SQLite has one writer at a time and needs no row
     locks (with immediate transactions, see the system checks).
     """
+    return list(locking(queryset, of=of))
+
+
+def locking(queryset: QuerySet[Any], *, of: Sequence[str] = ("self",)) -> QuerySet[Any]:
+    """The query that reads these rows under lock, for callers that keep it; see :func:`lock_rows`."""
     connection = connections[queryset.db]
     if not connection.in_atomic_block:
         raise TransactionManagementError("locks live only inside a transaction")
     # Ordered: two callers that lock overlapping sets meet at the first common row instead of crossing.
     ordered = queryset.order_by("pk")
     if connection.features.has_select_for_update_of:
-        return list(ordered.select_for_update(of=tuple(of)))
-    return list(ordered.select_for_update())
+        return ordered.select_for_update(of=tuple(of))
+    return ordered.select_for_update()
 
 
 def lock_name(name: str, *, using: str = DEFAULT_DB_ALIAS) -> None:

@@ -45,7 +45,8 @@ class Transition:
 
     With several targets the step's service decides which one (it *resolves* the state from its parts).
     ``permission`` is the codename a person needs, ``form`` the name of the form that asks for what the step needs,
-    ``locks`` says that stock or money moves, so that the rows are locked before they are read.
+    ``locks`` says that stock or money moves, so that the rows are locked before they are read. ``aside``: taken for
+    reasons of its own, and never named as what has to come before another step.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Transition:
     form: str = ""
     locks: bool = False
     danger: bool = False
+    aside: bool = False
 
 
 @dataclass(frozen=True)

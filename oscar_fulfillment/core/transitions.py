@@ -128,7 +128,7 @@ def _wrong_state(machine: StateMachine, transition: Transition, state: str) -> R
         return Reason("already_done", _("Already done: %(state)s.") % {"state": machine.label(state)})
     if not machine.from_state(state):
         return Reason("final_state", _("Nothing more can be done: %(state)s.") % {"state": machine.label(state)})
-    before = [t.label for t in machine.leading_to(transition.sources) if state in t.sources]
+    before = [t.label for t in machine.leading_to(transition.sources) if state in t.sources and not t.aside]
     message = _("Not possible while the status is “%(state)s”.") % {"state": machine.label(state)}
     remedy = _("First: %(steps)s.") % {"steps": ", ".join(str(label) for label in before)} if before else ""
     return Reason("wrong_state", message, remedy)
@@ -383,6 +383,13 @@ def _storable(key: str) -> str:
     if len(key) <= 100 and key.isprintable():
         return key
     return hashlib.sha256(key.encode(errors="replace")).hexdigest()
+
+
+def key_of_form(key: str, typed: Mapping[str, Any]) -> str:
+    """The key of exactly this: the same form sent twice is one step. Browsers go back to a form with its old key;
+    what was changed there must not pass for the repetition of what was sent before."""
+    listed = sorted((name, str(value)) for name, value in typed.items() if name not in ("version", "key"))
+    return f"{key}-{hashlib.sha256(repr(listed).encode()).hexdigest()[:16]}"
 
 
 def new_key() -> str:

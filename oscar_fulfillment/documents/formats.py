@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from babel import Locale, localedata
-from babel.dates import format_date
+from babel.dates import format_date, format_datetime
 from babel.numbers import format_currency, format_decimal, get_currency_precision
+from babel.units import format_unit
 
 
 @dataclass(frozen=True)
@@ -32,8 +33,20 @@ class Formats:
         """With the month's name, as in a heading."""
         return format_date(day, "long", self.locale)
 
+    def moment(self, moment: datetime) -> str:
+        """Day and time, short; the caller has chosen the time zone."""
+        return format_datetime(moment.replace(tzinfo=None), "short", locale=self.locale)
+
     def number(self, value: Decimal | int) -> str:
         return format_decimal(value, locale=self.locale)
+
+    def kilograms(self, grams: int) -> str:
+        """A weight, to the gram."""
+        return format_unit(Decimal(grams) / 1000, "mass-kilogram", "short", "#,##0.###", self.locale)
+
+    def country_name(self, code: str) -> str:
+        """A country's name; its code where it has none."""
+        return self.locale.territories.get(code.upper(), code)
 
     def money(self, amount: Decimal, currency: str) -> str:
         """With the currency's sign."""

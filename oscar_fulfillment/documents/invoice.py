@@ -98,9 +98,9 @@ class _Writer:
             "title": pgettext("demand for payment", "Invoice %(number)s of %(date)s") % number,
             "short": pgettext("demand for payment", "Invoice %(number)s") % number,
             "page": _("Page"),
-            "seller": {"label": _("Seller"), "logo": data.seller.logo, **_party(data.seller.party)},
-            "buyer": {"label": pgettext("of an invoice", "Bill to"), **_party(data.buyer)},
-            "delivery": {"label": _("Deliver to"), **_party(data.delivery)} if data.delivery else None,
+            "seller": {"label": _("Seller"), "logo": data.seller.logo, **data.seller.party.texts()},
+            "buyer": {"label": pgettext("of an invoice", "Bill to"), **data.buyer.texts()},
+            "delivery": {"label": _("Deliver to"), **data.delivery.texts()} if data.delivery else None,
             "dates": self._dates(),
             **self._table(),
             "sums": self._sums(),
@@ -188,12 +188,3 @@ class _Writer:
             "copy": _("Pix copy and paste"), "key": _("Pix key"), "receiver": _("Receiver"),
         }  # fmt: skip
         return {"words": words, **data.seller.payment.part(demand)}
-
-
-def _party(party: Party) -> dict[str, Any]:
-    return {
-        "name": party.name,
-        "address": list(party.address),
-        "tax_ids": [list(pair) for pair in party.tax_ids],
-        "contact": list(party.contact),
-    }

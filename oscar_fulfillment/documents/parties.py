@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -25,3 +26,12 @@ class Party:
         """The lines below the name."""
         made = (f"{self.street} {self.house_number}".strip(), f"{self.postcode} {self.city}".strip())
         return self.lines or tuple(line for line in made if line)
+
+    def texts(self) -> dict[str, Any]:
+        """What a template shows of it."""
+        return {
+            "name": self.name,
+            "address": list(self.address),
+            "tax_ids": [list(pair) for pair in self.tax_ids],
+            "contact": list(self.contact),
+        }

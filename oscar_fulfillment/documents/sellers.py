@@ -18,11 +18,15 @@ _PARTY = ("name", "street", "house_number", "postcode", "city", "country")
 
 @dataclass(frozen=True)
 class Seller:
-    """Who sells, and what this seller's invoices say.
+    """Who sells, and what this seller's documents say.
 
     ``tax_label`` names the tax contained in the total ("TVA 8,1 %"), ``untaxed_note`` stands there when there is none
     ("Без НДС"). ``note`` is printed below, ``signatures`` are pairs of office and name. ``logo`` is a file of a
     template folder. ``due_days`` counts from the order where the payment method says nothing.
+
+    ``return_form`` puts one on each packing slip; ``return_address`` is the name and the lines to send things back to
+    (default: the seller's own), ``return_instructions`` pairs of a language and what stands there ("" for any other).
+    ``incoterm`` ("DAP") and ``export_reason`` (a key of ``customs_invoice.REASONS`` or a text) are for customs.
     """
 
     party: Party
@@ -33,6 +37,24 @@ class Seller:
     logo: str = ""
     due_days: int | None = None
     signatures: tuple[tuple[str, str], ...] = field(default=())
+    return_form: bool = True
+    return_address: tuple[str, ...] = ()
+    return_instructions: tuple[tuple[str, str], ...] = ()
+    incoterm: str = ""
+    export_reason: str = "sale"
+
+    @property
+    def returns_to(self) -> Party:
+        """Where goods are sent back to: without a country of its own where the shop has written the lines."""
+        if self.return_address:
+            return Party(self.return_address[0], lines=self.return_address[1:])
+        return Party(self.party.name, country=self.party.country, lines=self.party.address)
+
+    def instructions_in(self, language: str) -> str:
+        """What the return form says in this language ("pt-br": else in "pt"), "" for our own words."""
+        words = {key.lower(): text for key, text in self.return_instructions}
+        language = language.lower()
+        return words.get(language) or words.get(language.partition("-")[0]) or words.get("") or ""
 
 
 def seller_keys(*, country: str = "", currency: str = "", flow: str = "") -> tuple[str, ...]:
@@ -67,6 +89,9 @@ def read_seller(key: str, given: Mapping[str, Any]) -> Seller:
     days = given.get("due_days")
     if days is not None and not (isinstance(days, int) and 0 <= days <= 3650):
         raise ConfigurationError(f"{where}: due_days is a number of days")
+    if not isinstance(given.get("return_form", True), bool):
+        raise ConfigurationError(f"{where}: return_form is True or False")
+    instructions = given.get("return_instructions", ())
     try:
         party = Party(
             **{name: str(given.get(name, "")) for name in _PARTY},
@@ -79,7 +104,11 @@ def read_seller(key: str, given: Mapping[str, Any]) -> Seller:
             payment=payment_part(given["payment"], party) if given.get("payment") else None,
             due_days=days,
             signatures=_pairs(given.get("signatures", {})),
-            **{name: str(given.get(name, "")) for name in ("tax_label", "untaxed_note", "note", "logo")},
+            return_form=given.get("return_form", True),
+            return_address=_texts(given.get("return_address", ())),
+            return_instructions=_pairs({"": instructions} if isinstance(instructions, str) else instructions),
+            export_reason=str(given.get("export_reason", "sale")),
+            **{name: str(given.get(name, "")) for name in ("tax_label", "untaxed_note", "note", "logo", "incoterm")},
         )
     except (DocumentError, TypeError, ValueError) as error:
         raise ConfigurationError(f"{where}: {error}") from error

@@ -67,9 +67,16 @@ class TypstEngine:
         self._fonts = typst.Fonts(include_system_fonts=False, font_paths=folders)
         if missing := [family for family in self.font if family not in set(self._fonts.families())]:
             raise ConfigurationError(f"OSCAR_FULFILLMENT['DOCUMENTS'][{alias!r}]: no font {', '.join(missing)}")
-        self._compiler = typst.Compiler(font_paths=self._fonts, ignore_system_fonts=True, root=str(HERE / "templates"))
-        # A compiler works for one caller at a time, and keeps what it has laid out for the next.
-        self._turn = threading.Lock()
+        # A compiler works for one caller at a time, and keeps what it has laid out for the next. One more for large
+        # documents, so that a label does not wait until hundreds of slips are drawn.
+        self._compilers = [
+            typst.Compiler(font_paths=self._fonts, ignore_system_fonts=True, root=str(HERE / "templates"))
+            for _size in ("small", "large")
+        ]
+        self._turns = [threading.Lock(), threading.Lock()]
+        # Tags are for readers that speak: paper needs none, and without them a batch is a fifth of the size.
+        has_tags = "pdf_tags" in str(getattr(typst.Compiler.compile, "__text_signature__", ""))
+        self._options: list[dict[str, Any]] = [{}, {"pdf_tags": False} if has_tags else {}]
 
     def render(self, template: str, data: Mapping[str, Any], *, created: date | None = None) -> bytes:
         """See :class:`~oscar_fulfillment.documents.renderer.Renderer`."""
@@ -83,20 +90,21 @@ class TypstEngine:
         day = created or NO_DAY
         at = datetime(day.year, day.month, day.day, tzinfo=UTC)
         try:
-            with self._turn:
-                made = self._compiler.compile(files, format="pdf", timestamp=at)  # type: ignore[type-var]
-                if len(text) > LARGE:
-                    self._forget()
+            large = len(text) > LARGE
+            with self._turns[large]:
+                made = self._compilers[large].compile(files, format="pdf", timestamp=at, **self._options[large])
+                if large:
+                    self._forget(self._compilers[large])
         except self._error as error:
             raise ConfigurationError(f"template {template}: {error.message} {' '.join(error.hints)}".strip()) from error
         if not isinstance(made, bytes):
             raise ConfigurationError(f"template {template}: typst made no PDF")
         return made
 
-    def _forget(self) -> None:
+    def _forget(self, compiler: Any) -> None:
         """Give the memory of a large document back: a batch of 200 pages took 120 MB, the next one as much again."""
         for _time in range(FORGETS_AFTER):
-            self._compiler.compile({"main.typ": b""}, format="pdf")  # type: ignore[type-var]
+            compiler.compile({"main.typ": b""}, format="pdf")
 
 
 def _folder(path: str | Path) -> str:

@@ -6,13 +6,16 @@ from .history import StatusChange
 from .invoice import Invoice
 from .messages import InboundMessage, LaneHealth, OutboundMessage, QueueSignal
 from .method_changes import PaymentMethodChange
+from .packing import Packing, PackingScan
 from .parcel import Parcel, ParcelLine, TrackingEvent
 from .payment import PaymentMethod
 from .payout import Payout, PayoutLine
 from .provider_payment import PaymentOperation, ProviderPayment
 from .returns import Return, ReturnLine
 from .shipment import Shipment, ShipmentLine
+from .supply import GoodsReceipt, SupplierOrder, SupplierOrderLine
 from .terms import CreditNote, FollowUp, PaymentTerms
+from .tracking_import import TrackingImport, TrackingImportRow
 from .views import BulkJob, BulkJobItem, SavedView
 from .webhook import WebhookAttempt, WebhookEndpoint
 
@@ -25,6 +28,7 @@ __all__ = [
     "CarrierSetup",
     "CreditNote",
     "FollowUp",
+    "GoodsReceipt",
     "Hold",
     "ImportDraft",
     "InboundMessage",
@@ -33,6 +37,8 @@ __all__ = [
     "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
+    "Packing",
+    "PackingScan",
     "Parcel",
     "ParcelLine",
     "PaymentMethod",
@@ -49,7 +55,11 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "StatusChange",
+    "SupplierOrder",
+    "SupplierOrderLine",
     "TrackingEvent",
+    "TrackingImport",
+    "TrackingImportRow",
     "UnmappedCode",
     "WebhookAttempt",
     "WebhookEndpoint",

@@ -24,7 +24,7 @@ class ImportDraft(models.Model):
     a day. It is the only place where a file's bytes are kept.
     """
 
-    BANK, PAYOUT = "bank", "payout"
+    BANK, PAYOUT, TRACKING = "bank", "payout", "tracking"
 
     kind = models.CharField(max_length=16)
     file_name = models.CharField(_("File"), max_length=200)

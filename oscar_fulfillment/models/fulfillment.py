@@ -76,6 +76,7 @@ class OrderFulfillment(Tracked):
             ("import_statements", _("Can import bank statements and payouts")),
             ("cancel_order", _("Can cancel orders")),
             ("release_order", _("Can release orders")),
+            ("order_missing_goods", _("Can order missing goods from suppliers")),
             ("invoice_order", _("Can invoice orders")),
             ("dispatch_order", _("Can dispatch orders")),
             ("deliver_order", _("Can mark orders as delivered")),

@@ -38,7 +38,11 @@ class Invoice(models.Model):
                 name="fulfillment_invoice_key",
             ),
         ]
-        indexes = [models.Index(fields=["access_key"], name="fulfillment_invoice_find")]
+        indexes = [
+            models.Index(fields=["access_key"], name="fulfillment_invoice_find"),
+            # Carriers name the goods by the invoice.
+            models.Index(fields=["number"], name="ff_invoice_number", condition=~models.Q(number="")),
+        ]
 
     def __str__(self) -> str:
         if self.kind == NONE:

@@ -18,6 +18,8 @@ REQUESTED, APPROVED, RECEIVED, SETTLED, REFUSED, CANCELLED = (
 #: The way of a return. ``received``: the parcel is here and inspected; what it leads to is not decided or not done yet.
 RETURN_STATUSES = (REQUESTED, APPROVED, RECEIVED, SETTLED, REFUSED, CANCELLED)
 OPEN_RETURN = (REQUESTED, APPROVED, RECEIVED)
+#: What is wanted, and what comes of it. ``nothing``: neither money nor goods, for a reason that is kept.
+REFUND, EXCHANGE, NOTHING = "refund", "exchange", "nothing"
 
 REASON_LABELS: dict[str, Any] = {
     "changed_mind": _("No longer wanted"),

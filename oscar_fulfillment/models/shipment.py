@@ -42,11 +42,16 @@ class Shipment(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["fulfillment", "number"], name="fulfillment_shipment_number"),
             models.CheckConstraint(condition=models.Q(status__in=STATUSES), name="fulfillment_shipment_status"),
+            # A code says which of the goods that wait are meant.
+            models.UniqueConstraint(
+                fields=["pickup_code"],
+                condition=models.Q(status=PENDING) & ~models.Q(pickup_code=""),
+                name="ff_shipment_pickup",
+            ),
         ]
         # What waits of an order that was sent in part, see ``selectors.queues``.
         indexes = [
             models.Index(fields=["fulfillment"], name="ff_shipment_pending", condition=models.Q(status=PENDING)),
-            models.Index(fields=["pickup_code"], name="ff_shipment_pickup", condition=~models.Q(pickup_code="")),
         ]
 
     def __str__(self) -> str:

@@ -44,10 +44,15 @@ class FulfillmentOrdersDashboardMixin:
             dashboard.index_view = type("IndexView", (FulfillmentIndexMixin, IndexView), {})
 
     def configure_permissions(self) -> None:
+        from .carrier_urls import carrier_permissions
+        from .import_urls import import_permissions
         from .list_urls import list_permissions
         from .money_urls import money_permissions
         from .page_urls import page_urls
+        from .return_urls import return_permissions
+        from .scan_urls import scan_permissions
         from .settings_urls import settings_permissions
+        from .supply_urls import supply_permissions
         from .webhook_urls import webhook_permissions
 
         super().configure_permissions()  # type: ignore[misc]
@@ -59,22 +64,39 @@ class FulfillmentOrdersDashboardMixin:
             )
         # Who may look at Oscar's list and page may open ours; what can be *done* there is asked in each view.
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
-        self.permissions_map |= money_permissions()
+        self.permissions_map |= money_permissions() | supply_permissions() | import_permissions()
+        self.permissions_map |= return_permissions() | scan_permissions() | carrier_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
         self.permissions_map |= webhook_permissions()
 
     def get_urls(self) -> list[Any]:
+        from .carrier_urls import carrier_urls
+        from .import_urls import import_urls
         from .list_urls import list_urls
         from .money_urls import money_urls
         from .page_urls import page_urls
+        from .return_urls import return_urls
+        from .scan_urls import scan_urls
         from .settings_urls import settings_urls
+        from .supply_urls import supply_urls
         from .webhook_urls import webhook_urls
 
         config: Any = self
         # Ours first: Oscar's "<number>/" takes any word for an order number.
-        ours = [*list_urls(), *money_urls(), *settings_urls(), *webhook_urls(), *page_urls()]
+        ours = [
+            *list_urls(),
+            *money_urls(),
+            *supply_urls(),
+            *import_urls(),
+            *return_urls(),
+            *scan_urls(),
+            *carrier_urls(),
+            *settings_urls(),
+            *webhook_urls(),
+            *page_urls(),
+        ]
         return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]
 
 

@@ -1,32 +1,36 @@
-"""What became of a bulk action: progress, result per order, retry, and the slips to print."""
+"""What became of a bulk action: progress, result per order, retry, and the documents to print."""
 
 from __future__ import annotations
 
+import logging
 from typing import Any, cast
 
+from django.contrib import messages
 from django.core.exceptions import PermissionDenied
 from django.core.paginator import Paginator
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
-from django.urls import reverse
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext
 from django.views.generic import View
 
-from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.conf import settings
+from oscar_fulfillment.core.exceptions import ConfigurationError, InvalidInput
 from oscar_fulfillment.core.transitions import new_key
+from oscar_fulfillment.documents import DocumentError
 from oscar_fulfillment.models import BulkJob, BulkJobItem
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.orders import fulfillments_for_user
-from oscar_fulfillment.selectors.slips import read_slips
-from oscar_fulfillment.services import bulk
+from oscar_fulfillment.services import bulk, printing
 
+from .bulk_papers import document_of, document_parts
+from .document_views import pdf_response
 from .list_rows import count_text
 
+logger = logging.getLogger("oscar_fulfillment.documents")
+
 ITEMS_PER_PAGE = 200
-#: Slips on one printed page of HTML: browsers choke on thousands.
-SLIPS_PER_PAGE = 200
 
 
 def job_or_404(request: HttpRequest, pk: int) -> BulkJob:
@@ -80,7 +84,9 @@ class BulkJobView(View):
     def show(self, request: HttpRequest, job: BulkJob, *, status: int = 200, errors: Any = ()) -> HttpResponse:
         # Refused first: "refused" sorts before "pending" and "done" from the end.
         items = job.items.order_by("-status", "pk")
-        page: Any = Paginator(cast(Any, _Counted(items, job.total)), ITEMS_PER_PAGE).get_page(request.GET.get("page"))
+        page: Any = Paginator(cast(Any, CountedRows(items, job.total)), ITEMS_PER_PAGE).get_page(
+            request.GET.get("page")
+        )
         may = user_may(request.user, job.action)
         context = {
             "job": job,
@@ -90,16 +96,14 @@ class BulkJobView(View):
             "page_obj": page,
             "items": [_present(item) for item in page],
             "may_retry": job.is_done and job.refused_count and may,
-            "slips_url": reverse("dashboard:order-bulk-slips", kwargs={"pk": job.pk})
-            if job.action == "print" and job.is_done and job.done_count
-            else "",
+            "papers": document_parts(job),
             "key": new_key(),
             "errors": list(errors),
         }
         return TemplateResponse(request, self.template_name, context, status=status)
 
 
-class _Counted:
+class CountedRows:
     """A queryset whose length the job knows already."""
 
     def __init__(self, rows: Any, total: int):
@@ -157,17 +161,31 @@ class BulkRetryView(View):
         return redirect("dashboard:order-bulk-job", pk=again.pk)
 
 
-class BulkSlipsView(View):
-    """The packing slips of a print job as one page of HTML, a sheet each."""
+class BulkDocumentView(View):
+    """The documents of a print job as one PDF, made anew each time; those of very many orders in parts."""
+
+    http_method_names = ["get", "head", "options"]
 
     def get(self, request: HttpRequest, pk: int, *args: Any, **kwargs: Any) -> HttpResponse:
         job = job_or_404(request, pk)
-        if job.action != "print" or not user_may(request.user, "print"):
+        document = document_of(job)
+        if not document or not job.is_done or not user_may(request.user, job.action):
+            raise Http404
+        size = settings.DOCUMENT_ORDERS
+        total = max(-(-job.done_count // size), 1)
+        number = request.GET.get("part", "1")
+        part = int(number) if number.isascii() and number.isdigit() and len(number) < 6 else 0
+        if not 1 <= part <= total:
             raise Http404
         seen = fulfillments_for_user(request.user)  # a partner's people may have lost the sight of some since
-        printed = job.items.filter(status=BulkJobItem.DONE, fulfillment__in=seen).order_by("pk")
-        page: Any = Paginator(cast(Any, _Counted(printed, job.done_count)), SLIPS_PER_PAGE).get_page(
-            request.GET.get("page")
-        )
-        context = {"job": job, "page_obj": page, "slips": read_slips([item.fulfillment_id for item in page])}
-        return TemplateResponse(request, "oscar_fulfillment/orders/slips.html", context)
+        printed = job.items.filter(status=BulkJobItem.DONE).order_by("pk").values_list("fulfillment_id", flat=True)
+        chosen = list(printed[(part - 1) * size : part * size])
+        mine = set(seen.filter(pk__in=[pk for pk in chosen if pk]).values_list("pk", flat=True))
+        try:
+            content = printing.document_pdf(document, [pk for pk in chosen if pk in mine], part=(part, total))
+        except (ConfigurationError, DocumentError) as error:
+            logger.warning("the documents of bulk job %s cannot be made: %s", job.pk, error)
+            messages.error(request, _("The document cannot be made: %(why)s") % {"why": error})
+            return redirect("dashboard:order-bulk-job", pk=job.pk)
+        tail = f"-{part}" if total > 1 else ""
+        return pdf_response(content, f"{printing.DOCUMENTS[document].many}-{job.pk}{tail}.pdf")

@@ -49,7 +49,8 @@ TABS: dict[str, tuple[Any, Any]] = {
 }
 
 
-def _cursor(text: str) -> Cursor | None:
+def read_cursor(text: str) -> Cursor | None:
+    """A place in a list as its address says it."""
     try:
         return Cursor.parse(text) if text else None
     except CursorError:
@@ -76,10 +77,10 @@ class FollowUpFilter(forms.Form):
         return self.cleaned_data["q"].lstrip("#")
 
     def clean_after(self) -> Cursor | None:
-        return _cursor(self.cleaned_data["after"])
+        return read_cursor(self.cleaned_data["after"])
 
     def clean_before(self) -> Cursor | None:
-        return _cursor(self.cleaned_data["before"])
+        return read_cursor(self.cleaned_data["before"])
 
     def query(self, **place: Any) -> str:
         """The query string of this list, with another place in it."""

@@ -6,10 +6,11 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext_lazy, pgettext
 
 from oscar_fulfillment.carriers import carriers
-from oscar_fulfillment.services import followups
+from oscar_fulfillment.models.parcel import TRACKING_LABELS
+from oscar_fulfillment.services import followups, printing
 
 from .money_words import OPERATIONS, moment, money, provider_name, state_label
 
@@ -32,6 +33,10 @@ _LABELS = {
     "after": gettext_lazy("Now"),
     "until": gettext_lazy("Now until"),
     "document": gettext_lazy("Document"),
+    "tracking": gettext_lazy("Where it is"),
+    "text": gettext_lazy("In the carrier's words"),
+    "handed_to": gettext_lazy("Handed over to"),
+    "boxes": gettext_lazy("Boxes"),
 }
 
 #: What of a payment does not match, in words.
@@ -44,8 +49,23 @@ MISMATCHES = {
 }
 
 
-def _carrier(alias: Any) -> str:
-    return str(carriers.get(alias).name if alias in carriers else alias)
+#: What comes of a return, and how its money goes back.
+OUTCOMES = {
+    "refund": gettext_lazy("Money back"),
+    "exchange": gettext_lazy("The same goods again"),
+    "nothing": gettext_lazy("Neither money nor goods"),
+}
+REFUND_WAYS = {"hand": gettext_lazy("By hand"), "credit": gettext_lazy("As a credit note")}
+
+
+def _carrier(aliases: str) -> str:
+    """One alias, or several where the parcels of a shipment went different ways."""
+    return ", ".join(str(carriers.get(each).name) if each in carriers else each for each in aliases.split(", "))
+
+
+def _document(name: Any) -> str:
+    document = printing.DOCUMENTS.get(name)
+    return str(document.label if document else name)
 
 
 _SHOWN: dict[str, Callable[[Any], str]] = {
@@ -55,6 +75,8 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "held_until": moment,
     "what": lambda value: str(MISMATCHES.get(value, value)),
     "carrier": _carrier,
+    "tracking": lambda value: str(TRACKING_LABELS.get(value, value)),
+    "document": _document,
 }
 
 
@@ -72,7 +94,7 @@ def facts(change: Any, data: Mapping[str, Any]) -> list[tuple[str, str]]:
         else:
             text = shown[name](str(value)) if name in shown else str(value)
         found.append((str(label), text))
-    return found + _of_operation(change, data) + _of_followup(change, data) + _flags(data)
+    return found + _of_operation(change, data) + _of_followup(change, data) + _of_return(data) + _flags(data)
 
 
 def _of_operation(change: Any, data: Mapping[str, Any]) -> list[tuple[str, str]]:
@@ -91,6 +113,21 @@ def _of_followup(change: Any, data: Mapping[str, Any]) -> list[tuple[str, str]]:
         found.append((_("Assigned to"), str(data.get("to") or _("Nobody"))))
     if outcome := followups.OUTCOMES.get(data.get("outcome", "")):
         found.append((_("What came of it"), str(outcome)))
+    return found
+
+
+def _of_return(data: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if not (number := data.get("return_number")):
+        return []
+    found = [(pgettext("goods sent back", "Return"), str(number))]
+    if outcome := OUTCOMES.get(data.get("outcome", "")):
+        found.append((_("What came of it"), str(outcome)))
+    if way := data.get("way"):
+        found.append((pgettext("of a refund", "How"), str(REFUND_WAYS.get(way, _("By the provider")))))
+    if data.get("shipping"):
+        found.append((_("Of it for the shipping costs"), money(data["shipping"], str(data.get("currency", "")))))
+    if data.get("damaged"):
+        found.append((_("Damaged"), str(data["damaged"])))
     return found
 
 

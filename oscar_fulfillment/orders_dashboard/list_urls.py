@@ -39,5 +39,5 @@ def list_urls() -> list[URLPattern]:
         path("list/bulk/<int:pk>/", bulk_views.BulkJobView.as_view(), name="order-bulk-job"),
         path("list/bulk/<int:pk>/progress/", bulk_views.BulkProgressView.as_view(), name="order-bulk-progress"),
         path("list/bulk/<int:pk>/retry/", bulk_views.BulkRetryView.as_view(), name="order-bulk-retry"),
-        path("list/bulk/<int:pk>/slips/", bulk_views.BulkSlipsView.as_view(), name="order-bulk-slips"),
+        path("list/bulk/<int:pk>/document.pdf", bulk_views.BulkDocumentView.as_view(), name="order-bulk-document"),
     ]

@@ -27,6 +27,7 @@ from oscar_fulfillment.selectors.scans import capped_counts, count_part, read_pa
 from oscar_fulfillment.selectors.search import MAX_QUERY
 from oscar_fulfillment.services import bulk, oscar_bridge
 
+from .bulk_papers import document_parts
 from .export_views import export_response
 from .list_forms import PLACE_KEYS
 from .list_reading import OrderList
@@ -71,7 +72,7 @@ class FulfillmentOrderListMixin:
         narrowed = is_valid and any(key not in ("queue", "sort") for key, _value in form.pairs())
         data = form.cleaned_data
         shown_errors = [*errors, *found.errors]
-        actions = [action for action in bulk.ACTIONS.values() if user_may(request.user, action.name)]
+        actions = [action for action in bulk.OFFERED.values() if user_may(request.user, action.name)]
         offered = [(alias, carriers.get(alias).name) for alias in carriers]
         may_export = user_may(request.user, "export")
         url = reverse("dashboard:order-list")
@@ -180,7 +181,7 @@ class FulfillmentOrderListMixin:
             return self._change_order_statuses(request)
         if action == "download_selected_orders":
             return self._download(request)
-        if action not in bulk.ACTIONS:
+        if action not in bulk.OFFERED:
             return self.render_list(status=400, errors=[_("Choose one of the actions.")])
         return self._act(request, action)
 
@@ -202,8 +203,8 @@ class FulfillmentOrderListMixin:
         except InvalidInput as error:
             errors = [str(message) for messages in error.errors.values() for message in messages]
             return self.render_list(status=400, errors=errors)
-        if action == "print" and job.is_done and not job.refused_count:
-            return redirect("dashboard:order-bulk-slips", pk=job.pk)
+        if len(document_parts(job)) == 1 and not job.refused_count:
+            return redirect("dashboard:order-bulk-document", pk=job.pk)
         return redirect("dashboard:order-bulk-job", pk=job.pk)
 
     def _chosen(self, request: HttpRequest) -> list[tuple[int, str]]:
@@ -229,10 +230,10 @@ class FulfillmentOrderListMixin:
         """Before something is done to more orders than the person sees."""
         question = ngettext(
             "“%(action)s” for %(count)s order?", "“%(action)s” for %(count)s orders?", size
-        ) % {"action": bulk.ACTIONS[action].label, "count": count_text(size, cap=None)}  # fmt: skip
+        ) % {"action": bulk.OFFERED[action].label, "count": count_text(size, cap=None)}  # fmt: skip
         context = {
             "question": question,
-            "action": bulk.ACTIONS[action],
+            "action": bulk.OFFERED[action],
             "chips": self.order_list.form.chips(self._describe),
             "queue": self.order_list.queues[self.order_list.form.queue_name],
             "kept": {name: request.POST.get(name, "")[:64] for name in ("key", "carrier")},

@@ -6,12 +6,12 @@ A shop's own step names its form in ``Transition(form=...)``: a name of :data:`F
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import ErrorDict
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -19,7 +19,7 @@ from django.utils.translation import gettext_lazy
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.statemachine import Reason
-from oscar_fulfillment.core.transitions import new_key
+from oscar_fulfillment.core.transitions import key_of_form, new_key
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.selectors.order_page import OrderPage
 
@@ -86,6 +86,15 @@ class StepForm(forms.Form):
         """What will happen, said before the person agrees."""
         return []
 
+    def asks_for_more(self) -> bool:
+        """Whether what was sent asks for more fields, and takes no step."""
+        return False
+
+    def forgive(self) -> None:
+        """Show what was typed without complaints: it is not finished."""
+        self._errors = ErrorDict()
+        self.cleaned_data = {}
+
     def permissions(self) -> list[str]:
         """Actions of ``permissions.PERMISSIONS`` that what was chosen needs beside the step's own."""
         return []
@@ -107,15 +116,8 @@ class StepForm(forms.Form):
     def run(self, actor: Actor) -> StatusChange:
         """:meth:`save` with the version that was seen and the form's key."""
         seen = self.cleaned_data
-        return self.save(order=self.page.order, actor=actor, expected_version=seen["version"], key=self._once())
-
-    def _once(self) -> str:
-        """The key of exactly this: the same form sent twice is one step. Browsers go back to a form with its old key;
-        what was changed there must not pass for the repetition of what was sent before."""
-        typed = sorted(
-            (name, str(value)) for name, value in self.cleaned_data.items() if name not in ("version", "key")
-        )
-        return f"{self.cleaned_data['key']}-{hashlib.sha256(repr(typed).encode()).hexdigest()[:16]}"
+        key = key_of_form(seen["key"], seen)
+        return self.save(order=self.page.order, actor=actor, expected_version=seen["version"], key=key)
 
     def take_errors(self, error: InvalidInput) -> None:
         """Put the service's complaints to the fields they are about."""
@@ -143,7 +145,7 @@ class StepForm(forms.Form):
     @staticmethod
     def _dress(name: str, field: forms.Field) -> None:
         widget = field.widget
-        if isinstance(widget, forms.RadioSelect | forms.CheckboxInput):
+        if isinstance(widget, forms.RadioSelect | forms.CheckboxInput | forms.CheckboxSelectMultiple):
             css = "form-check-input"
         elif isinstance(widget, forms.Select):
             css = "custom-select no-widget-init"
@@ -222,5 +224,8 @@ from . import (  # noqa: E402  (they fill FORMS)
     page_forms_goods,  # noqa: F401
     page_forms_money,  # noqa: F401
     page_forms_order,  # noqa: F401
+    page_forms_parcels,  # noqa: F401
     page_forms_payment,  # noqa: F401
+    page_forms_pickup,  # noqa: F401
+    page_forms_shipments,  # noqa: F401
 )

@@ -14,6 +14,7 @@ from django.utils.translation import gettext_lazy
 
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.models import StatusChange
+from oscar_fulfillment.selectors.given_up import needed
 from oscar_fulfillment.services import late_money, ledger, payouts, receipts, restoring, terms
 
 from .money_actions import is_offered, may_receive
@@ -34,7 +35,7 @@ def end_of_day(day: datetime.date) -> datetime.datetime:
 def booked(order: Any, change: StatusChange) -> list[tuple[int, str]]:
     """What became of money that was booked: exact, short, over, or for an order that is off."""
     amount = money(change.data.get("amount", 0), order.currency)
-    fulfillment, missing = order.fulfillment, order.total_incl_tax - ledger.totals(order.pk).net
+    fulfillment, missing = order.fulfillment, needed(order.fulfillment) - ledger.totals(order.pk).net
     too_much = late_money.excess(order)
     if too_much:
         said = _("%(amount)s booked. %(sum)s is too much: refund it, or keep it as a credit note.")

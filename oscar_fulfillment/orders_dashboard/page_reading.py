@@ -12,7 +12,6 @@ from django.utils import timezone
 from django.utils.translation import gettext as _
 from django.views.generic import View
 
-from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.order_page import OrderPage, changes_since, find_order, fulfillment_of
 from oscar_fulfillment.selectors.order_step import find_order_for_step
@@ -23,7 +22,9 @@ from oscar_fulfillment.services.followups import OUTCOMES
 from .edit_reading import edit_steps
 from .followup_words import present
 from .money_actions import money_actions
+from .page_documents import document_menu
 from .page_forms import form_class
+from .page_shipments import ShipmentCards
 from .page_steps import hold_refusal, page_steps
 
 PAGE = "oscar_fulfillment/orders/page.html"
@@ -60,10 +61,12 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "edit_steps": edit_steps(page, user),
         "may_hold": user_may(user, "place_hold"),
         "may_note": user_may(user, "add_note"),
-        "may_print": user_may(user, "print"),
+        "documents": document_menu(page, user),
         "has_invoice_pdf": user_may(user, "print") and documents.can_be_invoiced(page.order),
         "may_send_again": user_may(user, "manage_messages"),
-        "may_change_tracking": user_may(user, "change_tracking"),
+        "shipments": ShipmentCards(page, user, steps),
+        "may_make_ready": user_may(user, "ready_for_pickup") and page.fulfillment.is_collected,
+        "may_returns": user_may(user, "work_returns"),
         "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),
         "now": timezone.now(),
         "money_actions": money_actions(page.money, user),
@@ -71,7 +74,6 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "followups": [present(followup, user) for followup in page.money.followups],
         "outcomes": OUTCOMES,
         "may_followups": user_may(user, "manage_followups"),
-        "print_key": new_key(),
         "poll_seconds": 5,
         **extra,
     }

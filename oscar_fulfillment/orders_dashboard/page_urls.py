@@ -14,6 +14,7 @@ from .edit_views import EditPriceView, EditView
 from .money_actions import MONEY_ACTIONS, slug
 from .page_payment_views import CheckPaymentView
 from .page_step_view import StepView
+from .page_tracking_views import AskCarrierView, LabelView, TrackingEventsView
 
 
 def page_urls() -> list[URLPattern]:
@@ -36,6 +37,46 @@ def page_urls() -> list[URLPattern]:
             StepView.as_view(action="change_tracking"),
             name="order-tracking",
         ),
+        path(
+            "<str:number>/parcels/<int:parcel>/tracking/",
+            StepView.as_view(action="change_tracking"),
+            name="order-parcel-tracking",
+        ),
+        path(
+            "<str:number>/shipments/<int:shipment>/parcels/",
+            StepView.as_view(action="change_parcels"),
+            name="order-parcels",
+        ),
+        path(
+            "<str:number>/shipments/<int:shipment>/split/",
+            StepView.as_view(action="split_shipment"),
+            name="order-shipment-split",
+        ),
+        path("<str:number>/shipments/merge/", StepView.as_view(action="merge_shipments"), name="order-shipments-merge"),
+        path(
+            "<str:number>/shipments/<int:shipment>/carriage/",
+            StepView.as_view(action="order_carriage"),
+            name="order-carriage",
+        ),
+        path(
+            "<str:number>/carriage/<int:carriage>/cancel/",
+            StepView.as_view(action="cancel_carriage"),
+            name="order-carriage-cancel",
+        ),
+        path("<str:number>/carriage/<int:carriage>/label.pdf", LabelView.as_view(), name="order-carriage-label"),
+        path(
+            "<str:number>/shipments/<int:shipment>/tracking/events/",
+            TrackingEventsView.as_view(),
+            name="order-tracking-events",
+        ),
+        path(
+            "<str:number>/shipments/<int:shipment>/tracking/ask/", AskCarrierView.as_view(), name="order-tracking-ask"
+        ),
+        path(
+            "<str:number>/shipments/<int:shipment>/ready/",
+            StepView.as_view(action="ready_for_pickup"),
+            name="order-ready",
+        ),
         *(
             path(f"<str:number>/money/{slug(action)}/", StepView.as_view(action=action), name=f"order-{slug(action)}")
             for action in MONEY_ACTIONS
@@ -43,7 +84,11 @@ def page_urls() -> list[URLPattern]:
         path("<str:number>/payments/check/", CheckPaymentView.as_view(), name="order-payments-check"),
         path("<str:number>/payments/<int:payment>/check/", CheckPaymentView.as_view(), name="order-payment-check"),
         path("<str:number>/history/", views.HistoryView.as_view(), name="order-history"),
-        path("<str:number>/print/", views.PrintView.as_view(), name="order-print"),
+        path(
+            "<str:number>/documents/<slug:document>/",
+            document_views.OrderDocumentView.as_view(),
+            name="order-document",
+        ),
         path("<str:number>/invoice.pdf", document_views.order_invoice, name="order-invoice-pdf"),
         path(
             "<str:number>/messages/<int:message>/send-again/",

@@ -5,23 +5,20 @@ from __future__ import annotations
 from typing import Any
 
 from django.contrib import messages
-from django.http import Http404, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpResponse
 from django.shortcuts import render
-from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.translation import gettext as _
 from django.views.decorators.cache import never_cache
 from oscar.apps.dashboard.orders.views import OrderDetailView as OscarOrderDetailView
 
 from oscar_fulfillment.core import outbox
-from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import FulfillmentError
-from oscar_fulfillment.core.transitions import new_key
 from oscar_fulfillment.selectors.order_page import OrderPage, fulfillment_of
-from oscar_fulfillment.services import notes, oscar_bridge
+from oscar_fulfillment.services import oscar_bridge
 
 from . import page_words
-from .page_reading import PAGE, OrderView, demand, happened_since, order_or_404, page_context, page_or_404
+from .page_reading import PAGE, OrderView, demand, happened_since, order_or_404, page_context
 
 
 class FulfillmentOrderDetailMixin:
@@ -107,28 +104,6 @@ class HistoryView(OrderView):
         context = {"page": page, "order": order, "fulfillment": fulfillment,
                    "news": " ".join(page_words.happened(change) for change in news[:3])}  # fmt: skip
         return render(request, "oscar_fulfillment/orders/includes/history.html", context)
-
-
-class PrintView(OrderView):
-    """The order on paper. GET shows it; POST notes in the history that it was printed, and shows it."""
-
-    http_method_names = ["get", "post", "head", "options"]
-
-    def get(self, request: Any, number: str) -> HttpResponse:
-        demand(request.user, "print")
-        page = page_or_404(request, number)
-        return render(request, "oscar_fulfillment/orders/print.html", {"page": page, "order": page.order,
-                      "fulfillment": page.fulfillment})  # fmt: skip
-
-    def post(self, request: Any, number: str) -> HttpResponse:
-        demand(request.user, "print")
-        page = page_or_404(request, number)
-        key = request.POST.get("key", "")
-        notes.record_print(
-            order=page.order, actor=Actor.from_user(request.user), document=_("Packing slip"),
-            key=key if 8 <= len(key) <= 100 and key.isalnum() else new_key(),
-        )  # fmt: skip
-        return HttpResponseRedirect(reverse("dashboard:order-print", kwargs={"number": number}))
 
 
 class MessageAgainView(OrderView):

@@ -52,13 +52,33 @@ DONE = {
     "dispatch": gettext_lazy("%(actor)s dispatched the order"),
     "deliver": gettext_lazy("%(actor)s marked the order as delivered"),
     "return": gettext_lazy("%(actor)s marked the order as returned"),
+    "hand_over": gettext_lazy("%(actor)s handed the goods over"),
+    "ready_for_pickup": gettext_lazy("%(actor)s made the goods ready for pick-up"),
+    "wrong_code": gettext_lazy("%(actor)s entered a wrong pick-up code"),
+    "pack": gettext_lazy("%(actor)s packed the goods"),
     "cancel": gettext_lazy("%(actor)s cancelled the order"),
     "restore": gettext_lazy("%(actor)s restored the order"),
     "place_hold": gettext_lazy("%(actor)s put the order on hold"),
     "release_hold": gettext_lazy("%(actor)s released a hold"),
     "expire_hold": gettext_lazy("A hold ended by itself"),
     "change_tracking": gettext_lazy("%(actor)s changed the tracking code"),
+    "change_parcels": gettext_lazy("%(actor)s changed the parcels"),
+    "split_shipment": gettext_lazy("%(actor)s split a shipment"),
+    "merge_shipments": gettext_lazy("%(actor)s put shipments together"),
+    "cancel_shipment": gettext_lazy("%(actor)s cancelled a shipment"),
+    "order_carriage": gettext_lazy("%(actor)s ordered the carriage"),
+    "carriage_ordered": gettext_lazy("%(actor)s gave its number"),
+    "carriage_refused": gettext_lazy("%(actor)s refused the order"),
+    "cancel_carriage": gettext_lazy("%(actor)s cancelled the carriage"),
+    "tracked": gettext_lazy("%(actor)s told us of a parcel"),
     "resolve_problem": gettext_lazy("%(actor)s settled the problem"),
+    "request_return": gettext_lazy("%(actor)s asked to send goods back"),
+    "approve_return": gettext_lazy("%(actor)s approved a return"),
+    "refuse_return": gettext_lazy("%(actor)s refused a return"),
+    "cancel_return": gettext_lazy("%(actor)s cancelled a return"),
+    "receive_return": gettext_lazy("%(actor)s received goods of a return"),
+    "settle_return": gettext_lazy("%(actor)s settled a return"),
+    "send_replacement": gettext_lazy("%(actor)s prepared goods to be sent again"),
     "edit_order": gettext_lazy("%(actor)s edited the order"),
     "revert_edit": gettext_lazy("%(actor)s took the last edit back"),
 }
@@ -72,11 +92,19 @@ MESSAGES = {
     mails.PAYMENT_REFUNDED: gettext_lazy("Payment refunded"),
     mails.ORDER_CONFIRMED: gettext_lazy("Order confirmed"),
     mails.ORDER_DISPATCHED: gettext_lazy("Order sent"),
+    mails.TRACKING_ASSIGNED: gettext_lazy("Tracking code"),
+    mails.PICKUP_READY: gettext_lazy("Goods ready for pick-up"),
     mails.ORDER_DELIVERED: gettext_lazy("Order delivered"),
     mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
     mails.ORDER_EDITED: gettext_lazy("Order changed"),
     mails.CUSTOMER_NOTE: gettext_lazy("Note to the customer"),
+    mails.RETURN_REQUESTED: gettext_lazy("Return asked for"),
+    mails.RETURN_APPROVED: gettext_lazy("Return approved"),
+    mails.RETURN_REFUSED: gettext_lazy("Return refused"),
+    mails.RETURN_RECEIVED: gettext_lazy("Returned goods received"),
+    mails.RETURN_SETTLED: gettext_lazy("Return settled"),
     mails.OPERATOR_NEW_ORDER: gettext_lazy("New order (to the shop)"),
+    mails.OPERATOR_RETURN: gettext_lazy("Return asked for (to the shop)"),
 }
 
 MESSAGE_STATUS = {
@@ -88,13 +116,14 @@ MESSAGE_STATUS = {
 }
 
 PROBLEMS = {
-    "refund_due": gettext_lazy("The order was cancelled although its payment is in: pay it back."),
+    "refund_due": gettext_lazy("The order, or a part of it, was cancelled although its payment is in: pay it back."),
     "mail_failed": gettext_lazy("A mail of this order could not be sent. See “Mails and messages”."),
     "late_money": gettext_lazy("Money came after the order was cancelled: decide what becomes of it."),
     "payment_mismatch": gettext_lazy("What the provider says of the payment does not match the order."),
     "refund_failed": gettext_lazy("A refund was granted, and the provider did not execute it."),
     "capture_failed": gettext_lazy("The held sum could not be charged."),
     "charge_back": gettext_lazy("The buyer's bank took the money back."),
+    "carriage_refused": gettext_lazy("The carrier refused to carry a shipment. Its words are with the shipment."),
 }
 
 SHIPMENT_TONES = {
@@ -103,6 +132,15 @@ SHIPMENT_TONES = {
     "delivered": "success",
     "returned": "dark",
     "cancelled": "danger",
+}
+
+RETURN_TONES = {
+    "requested": "warning",
+    "approved": "info",
+    "received": "primary",
+    "settled": "success",
+    "refused": "danger",
+    "cancelled": "secondary",
 }
 
 
@@ -200,6 +238,10 @@ def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) ->
         found.append((_("Shipment"), ", ".join(known)))
     if "mailed" in data:
         found.append((_("Mail to the customer"), _("Yes") if data["mailed"] else _("No")))
+    if "by_code" in data:
+        found.append((_("Pick-up code"), _("Shown") if data["by_code"] else _("Not shown")))
+    if "keep" in data:
+        found.append((_("Goods that are not sent"), _("Wait to be released again") if data["keep"] else _("Given up")))
     if "restock" in data:
         found.append((_("Back in stock"), _("Yes") if data["restock"] else _("No")))
     if change.machine == "hold" and data.get("code"):

@@ -21,6 +21,8 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.documents.sellers import has_seller
 from oscar_fulfillment.models import Invoice, Shipment, StatusChange
 
+from .pickup import pickup_place
+
 #: ``OrderNote.note_type`` of notes written for the customer.
 CUSTOMER_NOTE_TYPE = "Customer"
 
@@ -52,12 +54,24 @@ HAPPENINGS: dict[tuple[str, str], Any] = {
     ("shipping", "release"): _("Order in process"),
     ("shipping", "dispatch"): _("Sent"),
     ("shipping", "deliver"): _("Delivered"),
+    ("shipment", "ready_for_pickup"): _("Ready to be collected"),
+    ("shipping", "hand_over"): _("Collected"),
     ("shipping", "return"): _("Came back to us"),
+    ("return", "request_return"): _("Return asked for"),
+    ("return", "approve_return"): _("Return approved"),
+    ("return", "refuse_return"): _("Return not possible"),
+    ("return", "cancel_return"): _("Return cancelled"),
+    ("shipping", "receive_return"): _("Returned goods have arrived"),
+    ("return", "settle_return"): _("Return settled"),
+    ("shipping", "send_replacement"): _("Other goods are prepared for you"),
+    ("shipping", "cancel_shipment"): _("A part is not sent"),
     ("shipping", "cancel"): _("Order cancelled"),
     ("shipping", "restore"): _("Order taken up again"),
     ("terms", "remind"): _("Reminder sent"),
     ("note", "tell_customer"): _("Message from the shop"),
 }
+#: Told only with a note that was written for the customer.
+_WITH_NOTE = ("tell_customer", "cancel_shipment")
 _GONE = ("dispatched", "delivered", "returned")
 #: What carriers say that customers are not told.
 _SILENT = ("", "info", "unknown")
@@ -87,6 +101,18 @@ class Parcel:
 
 
 @dataclass(frozen=True)
+class PickUp:
+    """Goods that wait for their customer. ``code`` proves who may have them; ``place`` is where, in the shop's
+    words."""
+
+    shipment: int
+    code: str
+    place: str
+    ready_at: datetime
+    contents: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
 class Happening:
     """One line of the timeline. ``text`` was written for the customer: a note, or the reason of a cancelling."""
 
@@ -113,6 +139,7 @@ class Journey:
     has_backorder: bool = False
     happenings: list[Happening] = field(default_factory=list)
     parcels: list[Parcel] = field(default_factory=list)
+    pickups: list[PickUp] = field(default_factory=list)
     invoices: list[Invoice] = field(default_factory=list)
 
     @property
@@ -126,7 +153,8 @@ class Journey:
 
 
 def order_journey(order: Any) -> Journey:
-    """Everything about one order: at most nine queries, kept on the order object for the next caller."""
+    """Everything about one order: at most ten queries, kept on the order object for the next caller; three more where
+    the customer comes for the goods."""
     known = order.__dict__.get("_customer_journey")
     if known is None:
         known = order.__dict__["_customer_journey"] = _tell(order)
@@ -189,6 +217,7 @@ def _tell(order: Any) -> Journey:
     fulfillment = order.fulfillment
     journey.payment_method = fulfillment.payment_method
     journey.parcels = _parcels(fulfillment)
+    journey.pickups = _pickups(fulfillment)
     journey.invoices = [
         invoice for invoice in Invoice._default_manager.filter(fulfillment=fulfillment, cancelled_at=None)
         if not invoice.is_none
@@ -197,21 +226,42 @@ def _tell(order: Any) -> Journey:
     return journey
 
 
+def _pickups(fulfillment: Any) -> list[PickUp]:
+    """Goods that are ready; nothing is read where the customer does not come for them."""
+    if not fulfillment.is_collected:
+        return []
+    place = pickup_place(fulfillment.order)
+    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status="pending", ready_at__isnull=False)
+    return [
+        PickUp(
+            row.pk, row.pickup_code, place, row.ready_at,
+            tuple((line.line.title, line.quantity) for line in row.lines.all()),
+        )
+        for row in rows.prefetch_related("lines__line").order_by("number")
+        if row.ready_at is not None
+    ]  # fmt: skip
+
+
 def coming_parcels(order: Any) -> list[Parcel]:
     """Boxes that have their tracking code before they leave: their carriage is ordered."""
     return [parcel for parcel in _parcels(order.fulfillment, ("pending", *_GONE)) if parcel.tracking_code]
 
 
 def _parcels(fulfillment: Any, statuses: Sequence[str] = _GONE) -> list[Parcel]:
-    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=statuses)
+    rows = Shipment._default_manager.filter(fulfillment=fulfillment, status__in=statuses).order_by("number")
+    shipments = list(rows.prefetch_related("lines__line", "parcels"))
+    packed = [box for row in shipments for box in row.parcels.all() if box.packed_at]
+    prefetch_related_objects(packed, "lines")
     found: list[Parcel] = []
-    for row in rows.prefetch_related("lines__line", "parcels__lines").order_by("number"):
+    for row in shipments:
         boxes: list[Any] = [box for box in row.parcels.all() if box.status in statuses] or [None]
         titles = {line.line_id: line.line.title for line in row.lines.all()}
         whole = tuple((line.line.title, line.quantity) for line in row.lines.all())
         for place, box in enumerate(boxes):
             counted = (
-                tuple((titles[c.line_id], c.quantity) for c in box.lines.all() if c.line_id in titles) if box else ()
+                tuple((titles[c.line_id], c.quantity) for c in box.lines.all() if c.line_id in titles)
+                if box is not None and box.packed_at
+                else ()
             )
             found.append(_parcel(row, box, len(found) + 1, counted or (whole if place == 0 else ())))
     return found
@@ -257,7 +307,7 @@ def _happenings(fulfillment: Any, journey: Journey) -> list[Happening]:
         if words is None or (change.action == "release" and change.from_status != "received"):
             continue
         text = ""
-        if change.action == "tell_customer":
+        if change.action in _WITH_NOTE:
             # The note itself, not the history's copy: staff may have mended or removed it.
             text = notes.get(change.data.get("note"), "")
             if not text:

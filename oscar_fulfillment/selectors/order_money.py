@@ -33,7 +33,8 @@ def can(payment: ProviderPayment, capability: Capability) -> bool:
 
 
 def too_much(fulfillment: OrderFulfillment, total: Decimal, net: Decimal, credited: Decimal) -> Decimal:
-    """What the shop has (``net``) and the order does not need, credit notes taken off. An order that is off needs none.
+    """What the shop has (``net``) and the order does not need (``total``: what is to be paid), credit notes taken off.
+    An order that is off needs none.
 
     Never below zero.
     """
@@ -56,12 +57,16 @@ def stuck_at_providers(payments: Iterable[ProviderPayment]) -> Decimal:
 class OrderMoney:
     """Reads each part once, when it is asked for; the payments with their operations in two queries."""
 
-    def __init__(self, order: Any, sources: Iterable[dict[str, Any]]):
-        """``sources``: Oscar's, as :attr:`OrderPage.payment_sources` has them."""
+    def __init__(self, order: Any, sources: Iterable[dict[str, Any]], given_up: Decimal = ZERO):
+        """``sources``: Oscar's, as :attr:`OrderPage.payment_sources` has them. ``given_up``: the price of goods that
+        are not sent at all, see ``selectors.given_up``."""
         self.order = order
         self.fulfillment: OrderFulfillment = order.fulfillment
         self.currency: str = order.currency
         self.total: Decimal = order.total_incl_tax
+        self.given_up = given_up
+        #: What is to be paid.
+        self.needed: Decimal = max(self.total - given_up, ZERO)
         self.sources = list(sources)
 
     @cached_property
@@ -127,7 +132,7 @@ class OrderMoney:
     @property
     def outstanding(self) -> Decimal:
         """What is missing, held or not; zero for an order that is off, or was approved before there was a ledger."""
-        return max(self.total - self.net, ZERO) if self.is_waiting else ZERO
+        return max(self.needed - self.net, ZERO) if self.is_waiting else ZERO
 
     @property
     def missing(self) -> Decimal:
@@ -137,13 +142,14 @@ class OrderMoney:
     @property
     def excess(self) -> Decimal:
         """See :func:`too_much`."""
-        return too_much(self.fulfillment, self.total, self.net, sum((note.amount for note in self.credit_notes), ZERO))
+        credited = sum((note.amount for note in self.credit_notes), ZERO)
+        return too_much(self.fulfillment, self.needed, self.net, credited)
 
     @property
     def to_capture(self) -> Decimal:
         """What a capture takes unless it is told otherwise: what the order lacks, as far as it is held."""
         held = sum((each.held for each in self.held_payments), ZERO)
-        return max(min(self.total - self.net, held), ZERO)
+        return max(min(self.needed - self.net, held), ZERO)
 
     @property
     def refundable_by_hand(self) -> Decimal:

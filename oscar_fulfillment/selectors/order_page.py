@@ -3,19 +3,30 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 from django.db.models import Exists, F, OuterRef, Prefetch, Q, Subquery, prefetch_related_objects
 from oscar.core.loading import get_model
 
-from oscar_fulfillment.models import CreditNote, Invoice, OrderFulfillment, Shipment, StatusChange
+from oscar_fulfillment.models import (
+    CarrierOrder,
+    CreditNote,
+    Invoice,
+    OrderFulfillment,
+    Return,
+    Shipment,
+    StatusChange,
+)
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
 from oscar_fulfillment.models.webhook import LANE
 
+from .given_up import ZERO, price_of
 from .order_money import OrderMoney, prefetches
+from .order_page_rows import LineRow, ReturnRow, ShipmentRow
 from .orders import orders_for_user
+from .prints import PRINTED, Print, prints_of
 
 #: History rows of the panel before "show all"; messages of the list.
 HISTORY_ROWS, MESSAGE_ROWS = 50, 30
@@ -31,8 +42,19 @@ def find_order(user: Any, number: str) -> Any:
         "fulfillment__payment_method", "fulfillment__terms", "user", "shipping_address__country",
         "billing_address__country",
     )  # fmt: skip
-    has_credit_notes = Exists(CreditNote._default_manager.filter(fulfillment=OuterRef("pk")))
-    return orders.annotate(has_credit_notes=has_credit_notes).get(number=number)
+    return orders.annotate(**_what_it_has()).get(number=number)
+
+
+def _what_it_has() -> dict[str, Exists]:
+    """Whether an order has what few orders have: each saves the page a query."""
+    rows = {
+        "has_surcharges": get_model("order", "Surcharge")._default_manager.filter(order=OuterRef("pk")),
+        "has_discounts": get_model("order", "OrderDiscount")._default_manager.filter(order=OuterRef("pk")),
+        "has_credit_notes": CreditNote._default_manager.filter(fulfillment=OuterRef("pk")),
+        "has_returns": Return._default_manager.filter(fulfillment=OuterRef("pk")),
+        "has_carrier_orders": CarrierOrder._default_manager.filter(shipment__fulfillment=OuterRef("pk")),
+    }
+    return {name: Exists(found) for name, found in rows.items()}
 
 
 def fulfillment_of(order: Any) -> OrderFulfillment | None:
@@ -50,40 +72,24 @@ def changes_since(fulfillment: OrderFulfillment, version: int, *, without: Colle
     return list(fulfillment.history.filter(sequence__gt=version).exclude(machine__in=without)[:10])
 
 
-def history_rows(fulfillment: OrderFulfillment, *, everything: bool = False) -> tuple[list[StatusChange], bool]:
-    """The newest rows, and whether there are more."""
-    rows = fulfillment.history.all()
+@dataclass(frozen=True)
+class History:
+    """The newest rows, whether there are more, and every printing, however long ago."""
+
+    rows: list[StatusChange]
+    has_more: bool
+    prints: list[Print]
+
+
+def read_history(fulfillment: OrderFulfillment, *, everything: bool = False) -> History:
+    """One statement, since rows are numbered without gaps."""
+    found = fulfillment.history.all()
     if everything:
-        return list(rows), False
-    found = list(rows[: HISTORY_ROWS + 1])
-    return found[:HISTORY_ROWS], len(found) > HISTORY_ROWS
-
-
-@dataclass
-class LineRow:
-    """An order line and how far its units have come. ``image`` is a URL, "" if the product has no picture."""
-
-    line: Any
-    image: str = ""
-    released: int = 0
-    sent: int = 0
-
-
-@dataclass
-class ShipmentRow:
-    """A shipment and what is in it: (order line, units)."""
-
-    shipment: Shipment
-    contents: list[tuple[Any, int]] = field(default_factory=list)
-
-    @property
-    def parcels(self) -> list[Any]:
-        """Its boxes, cancelled ones left out."""
-        return [parcel for parcel in self.shipment.parcels.all() if parcel.status != CANCELLED]
-
-    @property
-    def units(self) -> int:
-        return sum(quantity for _line, quantity in self.contents)
+        rows = list(found)
+        return History(rows, False, prints_of(rows))
+    rows = list(found.filter(Q(sequence__gte=fulfillment.version - HISTORY_ROWS) | PRINTED))
+    newest = [row for row in rows if row.sequence >= fulfillment.version - HISTORY_ROWS]
+    return History(newest[:HISTORY_ROWS], len(newest) > HISTORY_ROWS, prints_of(rows))
 
 
 class OrderPage:
@@ -107,20 +113,56 @@ class OrderPage:
         if self._loaded:
             return
         self._loaded = True
-        prefetch_related_objects([self.order], Prefetch("lines", queryset=_lines()), "surcharges", "discounts")
+        few = [name for name in ("surcharges", "discounts") if self._has(name)]
+        prefetch_related_objects([self.order], Prefetch("lines", queryset=lines_with_pictures()), *few)
+        inside = ["lines", "parcels", *(["carrier_orders"] if self._has("carrier_orders") else [])]
+        shipments = Shipment._default_manager.select_related("invoice").prefetch_related(*inside)
         prefetch_related_objects(
             [self.fulfillment],
-            Prefetch(
-                "shipments",
-                queryset=Shipment._default_manager.select_related("invoice").prefetch_related("lines", "parcels"),
-            ),
+            Prefetch("shipments", queryset=shipments),
             Prefetch("invoices", queryset=Invoice._default_manager.order_by("pk")),
             *prefetches(),
         )
+        if not self._has("carrier_orders"):
+            for shipment in self.fulfillment.shipments.all():
+                _read_as_empty(shipment, "carrier_orders")
+        if not self._has("returns"):
+            _read_as_empty(self.fulfillment, "returns")
+        elif self.has_left:
+            prefetch_related_objects(
+                [self.fulfillment], Prefetch("returns", Return._default_manager.order_by("-number")), "returns__lines"
+            )
+
+    def _has(self, name: str) -> bool:
+        """Whether the order may have such rows: :func:`find_order` has asked."""
+        return getattr(self.order, f"has_{name}", True)
 
     @property
     def flow(self) -> Any:
         return self.fulfillment.flow_definition
+
+    @property
+    def has_left(self) -> bool:
+        """Whether goods of the order may be out there, so that some may come back."""
+        transition = self.flow.shipping.transitions.get("receive_return")
+        return transition is not None and self.fulfillment.shipping_status in transition.sources
+
+    @cached_property
+    def returns(self) -> list[ReturnRow]:
+        """The returns, the latest first, with what is in each."""
+        if not self.has_left:
+            return []
+        self.load()
+        lines = {line.pk: line for line in self.order.lines.all()}
+        return [
+            ReturnRow(ret, [(lines[each.line_id], each) for each in ret.lines.all() if each.line_id in lines])
+            for ret in self.fulfillment.returns.all()
+        ]
+
+    @property
+    def may_come_back(self) -> bool:
+        """Whether units are out there."""
+        return any(row.sent > row.returned for row in self.lines)
 
     @cached_property
     def shipments(self) -> list[ShipmentRow]:
@@ -149,19 +191,22 @@ class OrderPage:
 
     @cached_property
     def lines(self) -> list[LineRow]:
-        released: dict[int, int] = {}
-        sent: dict[int, int] = {}
-        for row in self.shipments:
-            if row.shipment.status == CANCELLED:
-                continue
-            for line, quantity in row.contents:
-                released[line.pk] = released.get(line.pk, 0) + quantity
-                if row.shipment.status in (DISPATCHED, DELIVERED, RETURNED):
-                    sent[line.pk] = sent.get(line.pk, 0) + quantity
-        return [
-            LineRow(line, _image_url(line), released.get(line.pk, 0), sent.get(line.pk, 0))
-            for line in self.order.lines.all()
-        ]
+        self.load()
+        rows = {line.pk: LineRow(line, image_url(line)) for line in self.order.lines.all()}
+        for each in self.fulfillment.shipments.all():
+            for content in each.lines.all() if each.status != CANCELLED or each.is_dropped else ():
+                if (row := rows.get(content.line_id)) is None:
+                    continue
+                if each.is_dropped:
+                    row.given_up += content.quantity if each.replaces_id is None else 0
+                    continue
+                # What is sent again for goods that came back was not ordered again.
+                row.released += content.quantity if each.replaces_id is None else 0
+                if each.status in (DISPATCHED, DELIVERED, RETURNED):
+                    row.sent += content.quantity
+                    row.returned += content.returned
+                    row.delivered += content.quantity if each.delivered_at else 0
+        return list(rows.values())
 
     @property
     def invoices(self) -> list[Invoice]:
@@ -184,22 +229,27 @@ class OrderPage:
         return list(self.order.notes.select_related("user").order_by("-date_created"))
 
     @cached_property
-    def _history(self) -> tuple[list[StatusChange], bool]:
-        return history_rows(self.fulfillment, everything=self.all_history)
+    def _history(self) -> History:
+        return read_history(self.fulfillment, everything=self.all_history)
 
     @property
     def history(self) -> list[StatusChange]:
-        return self._history[0]
+        return self._history.rows
 
     @property
     def has_more_history(self) -> bool:
-        return self._history[1]
+        return self._history.has_more
+
+    @property
+    def prints(self) -> list[Print]:
+        return self._history.prints
 
     @cached_property
     def messages(self) -> list[Any]:
-        # What providers are asked to do is shown with the payment, what webhooks are told on their own page.
-        rows = self.order.outbound_messages.exclude(destination__startswith="payments:")
-        rows = rows.exclude(destination__startswith=LANE)
+        # What providers and carriers are asked to do is shown with the payment and the shipment, what webhooks are told
+        # on their own page.
+        elsewhere = Q(destination__startswith="payments:") | Q(destination__startswith="carriers:")
+        rows = self.order.outbound_messages.exclude(elsewhere | Q(destination__startswith=LANE))
         rows = rows.defer("payload").order_by("-created_at", "-pk")
         return list(rows[:MESSAGE_ROWS])
 
@@ -225,7 +275,8 @@ class OrderPage:
     def money(self) -> OrderMoney:
         """Payments, ledger, terms, follow-ups."""
         self.load()
-        return OrderMoney(self.order, self.payment_sources)
+        given_up = sum((price_of(row.line, row.given_up) for row in self.lines if row.given_up), ZERO)
+        return OrderMoney(self.order, self.payment_sources, given_up)
 
     @cached_property
     def payment_events(self) -> list[Any]:
@@ -237,15 +288,22 @@ class OrderPage:
     @property
     def surcharges(self) -> list[Any]:
         self.load()
-        return list(self.order.surcharges.all())
+        return list(self.order.surcharges.all()) if self._has("surcharges") else []
 
     @property
     def discounts(self) -> list[Any]:
         self.load()
-        return list(self.order.discounts.all())
+        return list(self.order.discounts.all()) if self._has("discounts") else []
 
 
-def _lines() -> Any:
+def _read_as_empty(row: Any, name: str) -> None:
+    """Let nobody ask the database for related rows that are known not to be there."""
+    if not hasattr(row, "_prefetched_objects_cache"):
+        row._prefetched_objects_cache = {}
+    row._prefetched_objects_cache[name] = getattr(row, name).none()
+
+
+def lines_with_pictures() -> Any:
     """Lines with the file name of their product's first picture (a variant without one shows its parent's)."""
     Line, ProductImage = get_model("order", "Line"), get_model("catalogue", "ProductImage")
     pictures = ProductImage._default_manager.filter(
@@ -254,7 +312,7 @@ def _lines() -> Any:
     return Line._default_manager.annotate(picture=Subquery(pictures.values("original")[:1])).order_by("pk")
 
 
-def _image_url(line: Any) -> str:
+def image_url(line: Any) -> str:
     name = getattr(line, "picture", "")
     if not name:
         return ""

@@ -11,6 +11,8 @@ from django.utils.translation import gettext_lazy as _
 
 from oscar_fulfillment.models import ProviderPayment
 
+from .given_up import needed
+
 #: What the provider gives the buyer to pay with: key of ``instructions`` -> label.
 INSTRUCTIONS: dict[str, Any] = {
     "pix_code": _("Pix code (copy and paste)"),
@@ -45,9 +47,9 @@ def paying(order: Any) -> Paying:
     """For an order with its fulfillment row and payment method; at most one more query, two where some is paid."""
     found = _paying(order)
     if not found.can_pay or not order.fulfillment.has_money:
-        return replace(found, amount=order.total_incl_tax)
+        return replace(found, amount=needed(order.fulfillment))
     sums = order.sources.aggregate(came=Sum("amount_debited"), went=Sum("amount_refunded"))
-    return replace(found, amount=order.total_incl_tax - (sums["came"] or 0) + (sums["went"] or 0))
+    return replace(found, amount=needed(order.fulfillment) - (sums["came"] or 0) + (sums["went"] or 0))
 
 
 def _paying(order: Any) -> Paying:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.urls import NoReverseMatch, reverse
 
@@ -27,6 +28,22 @@ def order_path(order: Any) -> str:
         return reverse("customer:anon-order", kwargs=given)
     except NoReverseMatch:
         return ""
+
+
+def returns_path(order: Any) -> str:
+    """Where the buyer announces that goods come back, for guests with the signed link; "" as above."""
+    try:
+        if order.user_id is not None:
+            return reverse("fulfillment:returns", kwargs={"order_number": order.number})
+        given = {"order_number": order.number, "hash": order.verification_hash()}
+        return reverse("fulfillment:guest-returns", kwargs=given)
+    except NoReverseMatch:
+        return ""
+
+
+def absolute_url(site: Any, path: str) -> str:
+    """A path of the shop as a mail or a paper names it."""
+    return f"{settings.OSCAR_URL_SCHEMA}://{site.domain}{path}"
 
 
 def notification_path(provider: str) -> str:

@@ -83,6 +83,11 @@ def _waiting_for() -> dict[str, list[Q]]:
     return found
 
 
+def release_states() -> list[Q]:
+    """The orders whose next step is their first release, whatever their money and holds say."""
+    return _waiting_for()["release"]
+
+
 #: A part has left. What the rest waits for is known by its shipments only.
 _REST = Q(shipping_status="partially_dispatched")
 
@@ -172,7 +177,7 @@ def _build(manual_methods: tuple[int, ...]) -> dict[str, Queue]:
     to_approve = [
         Q(payment_method=method, payment_status=state) for method in [*manual_methods, None] for state in sorted(unpaid)
     ]
-    to_release = [condition & Q(payment_status=status) & no_hold for condition in waiting["release"] for status in SAFE]
+    to_release = [state & Q(payment_status=status) & no_hold for state in release_states() for status in SAFE]
     to_dispatch = [condition & no_hold for condition in waiting["dispatch"]]
     to_dispatch.append(_REST & no_hold & _waiting_parcel(invoiced=True))
     listed = [

@@ -8,6 +8,7 @@ the first. An ``IN`` over statuses on the date index would read past all the row
 
 from __future__ import annotations
 
+import json
 import operator
 import re
 from collections.abc import Iterable, Sequence
@@ -122,6 +123,17 @@ def read_parts(parts: Sequence[Part]) -> list[tuple[Any, ...]]:
     with connections[_alias()].cursor() as cursor:
         cursor.execute(text, [value for _sql_text, values in parts for value in values])
         return cursor.fetchall()
+
+
+def among(ids: Iterable[int]) -> Any:
+    """For ``__in``, any number of ids: as one parameter, which is written sooner than a thousand, and lets the database
+    look each of them up by the index instead of reading a table of a million rows."""
+    vendor = connections[_alias()].vendor
+    if vendor == "postgresql":
+        return RawSQL("SELECT unnest(%s::bigint[])", (list(ids),))
+    if vendor == "sqlite":
+        return RawSQL("SELECT value FROM json_each(%s)", (json.dumps(list(ids)),))
+    return list(ids)
 
 
 def _any_of(parts: Sequence[Part], tail: str) -> Part:

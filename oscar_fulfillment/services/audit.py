@@ -23,7 +23,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import transaction
-from django.db.models import F, Model, QuerySet, Sum
+from django.db.models import F, Model, Q, QuerySet, Sum
 from django.utils import timezone
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
@@ -31,7 +31,8 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.core.exceptions import ConfigurationError, FulfillmentError
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.models import CreditNote, FollowUp, OrderFulfillment, PaymentOperation, ProviderPayment
-from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, RETURNED, ShipmentLine
+from oscar_fulfillment.models.shipment import DELIVERED, DISPATCHED, PENDING, RETURNED, ShipmentLine
+from oscar_fulfillment.selectors import given_up
 
 from . import followups, ledger
 from .payment_status import resolve
@@ -71,6 +72,8 @@ class _Books:
     told: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
     lines: dict[int, list[Any]] = field(default_factory=lambda: defaultdict(list))
     sent: dict[int, int] = field(default_factory=dict)
+    given_up: dict[int, Decimal] = field(default_factory=dict)
+    replacing: dict[int, int] = field(default_factory=dict)
 
 
 def audit_payments(*, ask_providers: bool = False, patience: timedelta = PATIENCE) -> Iterator[Difference]:
@@ -137,8 +140,16 @@ def _read(pks: Sequence[int]) -> _Books:
     ):
         if line.stockrecord.product.get_product_class().track_stock:
             books.lines[line.order_id].append(line)
-    left = ShipmentLine._default_manager.filter(line__order__in=pks, shipment__status__in=_SENT)
-    books.sent = dict(left.values_list("line").annotate(total=Sum("quantity")))
+    counting = Q(shipment__status__in=[PENDING, *_SENT]) | Q(shipment__is_dropped=True)
+    shipped = ShipmentLine._default_manager.filter(counting, line__order__in=pks).order_by()
+    by_line = shipped.values_list("line", "shipment__replaces", "shipment__status", "shipment__is_dropped")
+    for pk, replaces, status, is_dropped, units in by_line.annotate(total=Sum("quantity")):
+        # What is sent again for goods that came back is allocated anew, and is no part of what was ordered.
+        if replaces is None and (status in _SENT or is_dropped):
+            books.sent[pk] = books.sent.get(pk, 0) + units
+        elif replaces is not None and status == PENDING:
+            books.replacing[pk] = books.replacing.get(pk, 0) + units
+    books.given_up = given_up.values(pks)
     return books
 
 
@@ -177,10 +188,12 @@ def _words(money: ledger.Totals) -> str:
 
 def _status(row: OrderFulfillment, books: _Books) -> Iterator[tuple[str, str]]:
     """The status against the ledger. An order without any money in it was approved before there was a ledger."""
-    money, total = books.totals.get(row.pk), row.order.total_incl_tax
+    money, status = books.totals.get(row.pk), row.payment_status
     if money is None:
         return
-    status = row.payment_status
+    needed = row.order.total_incl_tax - books.given_up.get(row.pk, Decimal(0))
+    # What was paid before a part was given up is paid back in part, and shown so.
+    total = row.order.total_incl_tax if status == "partially_refunded" else needed
     wanted = resolve(status, total, money)
     lost = status == "authorized" and not money.allocated and followups.PAYMENT_LOST not in books.told[row.pk]
     if lost or (status == "paid" and money.net < total):
@@ -190,7 +203,7 @@ def _status(row: OrderFulfillment, books: _Books) -> Iterator[tuple[str, str]]:
             "status": status, "wanted": wanted, "money": _words(money),
         }  # fmt: skip
     is_off = "cancelled" in (status, row.shipping_status) or status == "refunded"
-    left = money.net - books.credited.get(row.pk, Decimal(0)) - (Decimal(0) if is_off else total)
+    left = money.net - books.credited.get(row.pk, Decimal(0)) - (Decimal(0) if is_off else needed)
     if left > 0 and not row.problem and not books.told[row.pk] & _KNOWN_MONEY:
         yield "unseen", _("%(sum)s %(currency)s is more than the order needs, and nobody was told") % {
             "sum": left, "currency": row.currency,
@@ -200,6 +213,7 @@ def _status(row: OrderFulfillment, books: _Books) -> Iterator[tuple[str, str]]:
 def _allocated(row: OrderFulfillment, books: _Books) -> Iterator[tuple[str, str]]:
     for line in books.lines.get(row.pk, ()):
         wanted = 0 if row.shipping_status in _GONE else line.quantity - books.sent.get(line.pk, 0)
+        wanted += books.replacing.get(line.pk, 0)
         if (line.num_allocated or 0) != wanted:
             yield "stock", _("line %(line)s has %(found)d units allocated instead of %(wanted)d") % {
                 "line": line.title, "found": line.num_allocated or 0, "wanted": wanted,

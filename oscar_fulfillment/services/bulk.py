@@ -10,8 +10,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -19,19 +18,18 @@ from django.db import DatabaseError, IntegrityError, connections, router, transa
 from django.db.models import F
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
-from django.utils.translation import gettext_lazy, ngettext
+from django.utils.translation import ngettext
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core import queue
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput, TransitionNotAllowed
 from oscar_fulfillment.core.statemachine import Reason
-from oscar_fulfillment.core.transitions import Effect, Move
 from oscar_fulfillment.models import BulkJob, BulkJobItem
 from oscar_fulfillment.permissions import user_may
 
-from . import invoicing, notes, parcels, release, shipping
 from .actions import no_permission
+from .bulk_actions import ACTIONS, OFFERED, Action
 from .door import move_many
 
 logger = logging.getLogger("oscar_fulfillment.bulk")
@@ -40,44 +38,7 @@ logger = logging.getLogger("oscar_fulfillment.bulk")
 CHUNK = 200
 TASK = "oscar_fulfillment.tasks.run_bulk_job"
 
-
-@dataclass(frozen=True)
-class Action:
-    """What can be done to many orders. ``context(params)`` is what the single step's form would have asked."""
-
-    name: str
-    label: Any
-    move: Move
-    effect: Effect | None = None
-    context: Callable[[dict[str, Any]], dict[str, Any]] = lambda params: {}
-    data: dict[str, Any] | None = None
-
-
-def _invoice_none(params: dict[str, Any]) -> dict[str, Any]:
-    return {"invoice": invoicing.read_invoice(kind="none")}
-
-
-def _tracking(params: dict[str, Any]) -> dict[str, Any]:
-    # Many at once: no tracking codes, no question about the mails; they are sent by themselves.
-    return {"parcels": parcels.read_parcels([{"carrier": params.get("carrier", "")}])}
-
-
-ACTIONS = {
-    action.name: action
-    for action in (
-        Action("release", gettext_lazy("Release"), release.RELEASE, release.release_effect),
-        Action(
-            "invoice",
-            gettext_lazy("Invoice: no fiscal document"),
-            invoicing.INVOICE,
-            invoicing.invoice_effect,
-            _invoice_none,
-        ),
-        Action("dispatch", gettext_lazy("Dispatch"), shipping.DISPATCH, shipping.dispatch_effect, _tracking),
-        Action("deliver", gettext_lazy("Mark as delivered"), shipping.DELIVER, shipping.deliver_effect),
-        Action("print", gettext_lazy("Print packing slips"), notes.PRINTED, data={"document": "slip"}),
-    )
-}
+__all__ = ["ACTIONS", "OFFERED", "resume_stale", "retry", "run_job", "selected", "submit"]
 
 
 def submit(
@@ -87,12 +48,13 @@ def submit(
     user: Any,
     key: str,
     params: dict[str, Any] | None = None,
+    limit: int | None = None,
 ) -> BulkJob:
     """Write down what is to be done with ``orders`` (id, number), and do it: at once up to BULK_INLINE_LIMIT orders,
     in the background above. The caller has checked the permission and that the user sees these orders.
 
     The same ``key`` again returns the first job. :class:`InvalidInput` for an unknown action or carrier, no orders,
-    or more than BULK_LIMIT of them.
+    or more than ``limit`` (default: BULK_LIMIT) of them.
     """
     if action not in ACTIONS:
         raise InvalidInput({"action": [_("Choose one of the actions.")]})
@@ -104,7 +66,7 @@ def submit(
     earlier = BulkJob._default_manager.filter(key=key).first()
     if earlier is not None:
         return _same(earlier, action, user, listed, params)
-    _check_size(len(listed))
+    _check_size(len(listed), limit or settings.BULK_LIMIT)
     params = {**params, "language": translation.get_language() or ""}
     job = BulkJob(action=action, params=params, actor=user, total=len(listed), key=key)
     runs_here = len(listed) <= settings.BULK_INLINE_LIMIT or not queue.available()
@@ -141,11 +103,10 @@ def _same(job: BulkJob, action: str, user: Any, listed: Sequence[tuple[int, str]
     return job
 
 
-def _check_size(size: int) -> None:
+def _check_size(size: int, limit: int) -> None:
     if not size:
         raise InvalidInput({"orders": [_("Choose at least one order.")]})
-    if size > settings.BULK_LIMIT:
-        limit = settings.BULK_LIMIT
+    if size > limit:
         message = ngettext(
             "At most %(limit)d order at once. Narrow the filters down.",
             "At most %(limit)d orders at once. Narrow the filters down.",
@@ -164,6 +125,7 @@ def retry(*, job: BulkJob, user: Any, key: str, base: Any) -> BulkJob:
         user=user,
         key=key,
         params={**params, "retry_of": job.pk},
+        limit=max(job.total, 1),
     )
 
 
@@ -219,30 +181,31 @@ def _work(job: BulkJob, items: Sequence[BulkJobItem]) -> None:
         # Taken away since the job was asked for.
         for item in items:
             _refuse(item, [no_permission()])
+        ACTIONS[job.action].settled(job, items)
         return
+    action = ACTIONS[job.action]
     known = [item for item in items if item.fulfillment_id is not None]
-    _move(job, known)
+    for batch in [[item] for item in known] if action.one_by_one else [known]:
+        _do(job, batch)
     for item in items:
         if item.status == BulkJobItem.PENDING:
             _refuse(item, [Reason("gone", _("The order does not exist any more."))])
+    action.settled(job, items)
 
 
-def _move(job: BulkJob, items: Sequence[BulkJobItem]) -> None:
+def _do(job: BulkJob, items: Sequence[BulkJobItem]) -> None:
+    """Do the action with these items together; where one of them hinders the others, one by one."""
     if not items:
         return
     action = ACTIONS[job.action]
-    by_pk: dict[Any, BulkJobItem] = {item.fulfillment_id: item for item in items}
+    results: list[tuple[BulkJobItem, list[Reason]]]
     try:
         with transaction.atomic():
-            steps = move_many(
-                list(by_pk),
-                action.move,
-                actor=Actor.from_user(job.actor),
-                data=action.data,
-                key=f"bulk-{job.pk}",
-                effect=action.effect,
-                context=action.context(job.params),
-            )
+            if action.run is not None:
+                action.run(job, items)
+                results = [(item, []) for item in items]
+            else:
+                results = _move(job, action, items)
     except TransitionNotAllowed as error:
         _blame(job, items, error.reasons, error)
     except FulfillmentError as error:
@@ -258,22 +221,41 @@ def _move(job: BulkJob, items: Sequence[BulkJobItem]) -> None:
         message = _("An unexpected error; the order was left as it was.")
         _blame(job, items, [Reason("error", message, _("Ask who runs the shop"))], error)
     else:
-        for step in steps:
-            item = by_pk[step.subject.pk]
-            if step.reasons:
-                _refuse(item, step.reasons)
+        for item, reasons in results:
+            if reasons:
+                _refuse(item, reasons)
             else:
                 item.status, item.reasons = BulkJobItem.DONE, []
+
+
+def _move(job: BulkJob, action: Action, items: Sequence[BulkJobItem]) -> list[tuple[BulkJobItem, list[Reason]]]:
+    """Move all of them by one step; each item with its refusals."""
+    if action.move is None:
+        raise TypeError(f"the bulk action {action.name} neither moves nor runs anything")
+    by_pk: dict[Any, BulkJobItem] = {item.fulfillment_id: item for item in items}
+    steps = move_many(
+        list(by_pk),
+        action.move,
+        actor=Actor.from_user(job.actor),
+        data=action.data,
+        key=f"bulk-{job.pk}",
+        effect=action.effect,
+        context=action.context(job.params),
+    )
+    return [(by_pk[step.subject.pk], step.reasons) for step in steps]
 
 
 def _blame(job: BulkJob, items: Sequence[BulkJobItem], reasons: Sequence[Reason], error: Exception) -> None:
     """The chunk was rolled back because of one order (a plugin that raises): find out which, one by one."""
     if len(items) == 1:
-        logger.warning("bulk job %s: order %s refused", job.pk, items[0].number, exc_info=error)
+        if isinstance(error, FulfillmentError):
+            logger.info("bulk job %s: order %s refused: %s", job.pk, items[0].number, error)
+        else:
+            logger.warning("bulk job %s: order %s refused", job.pk, items[0].number, exc_info=error)
         _refuse(items[0], reasons)
         return
     for item in items:
-        _move(job, [item])
+        _do(job, [item])
 
 
 def _refuse(item: BulkJobItem, reasons: Sequence[Reason]) -> None:

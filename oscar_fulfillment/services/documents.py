@@ -6,18 +6,15 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from babel import Locale
 from django.core.exceptions import ObjectDoesNotExist
 from django.utils import timezone, translation
 from django.utils.text import get_valid_filename
 from django.utils.translation import gettext as _
 
-from oscar_fulfillment.core.exceptions import ConfigurationError
 from oscar_fulfillment.documents.invoice import InvoiceData, InvoiceLine, render_invoice
-from oscar_fulfillment.documents.parties import Party
-from oscar_fulfillment.documents.sellers import Seller, find_seller, has_seller, seller_keys
-from oscar_fulfillment.fiscal import taxids
+from oscar_fulfillment.documents.sellers import Seller, has_seller
 
+from .document_parties import Sellers, buyer, destination, other_receiver
 from .languages import nearest_language
 
 ZERO = Decimal(0)
@@ -35,7 +32,12 @@ def invoice_filename(order: Any) -> str:
 
 def can_be_invoiced(order: Any) -> bool:
     """Whether SELLERS names a seller for this order."""
-    return has_seller(country=_country(order), currency=order.currency, flow=order.fulfillment.flow)
+    return has_seller(country=destination(order), currency=order.currency, flow=order.fulfillment.flow)
+
+
+def seller_of(order: Any) -> Seller:
+    """Who sells it. Raises ConfigurationError where SELLERS names nobody, or an entry that is wrong."""
+    return Sellers().required(order)
 
 
 def mails_invoice(order: Any) -> bool:
@@ -50,10 +52,7 @@ def invoice_data(order: Any) -> InvoiceData:
     Raises ConfigurationError where SELLERS names no seller for it, or one that is wrong.
     """
     fulfillment = order.fulfillment
-    seller = find_seller(country=_country(order), currency=order.currency, flow=fulfillment.flow)
-    if seller is None:
-        looked_for = ", ".join(_keys(order))
-        raise ConfigurationError(f"OSCAR_FULFILLMENT['SELLERS'] names no seller for this order ({looked_for})")
+    seller = Sellers().required(order)
     language = nearest_language(fulfillment.language)
     with translation.override(language):
         lines = tuple(_line(line) for line in order.lines.all())
@@ -66,23 +65,14 @@ def invoice_data(order: Any) -> InvoiceData:
             currency=order.currency,
             language=language,
             seller=seller,
-            buyer=_buyer(order, seller),
-            delivery=_delivery(order, seller),
+            buyer=buyer(order, seller),
+            delivery=other_receiver(order, seller),
             lines=lines,
             charges=tuple(_charges(order, lines)),
             total=order.total_incl_tax,
             tax=order.total_incl_tax - order.total_excl_tax,
             instructions=_instructions(fulfillment, language),
         )
-
-
-def _country(order: Any) -> str:
-    address = order.shipping_address or order.billing_address
-    return (address.country_id or "") if address is not None else ""
-
-
-def _keys(order: Any) -> tuple[str, ...]:
-    return seller_keys(country=_country(order), currency=order.currency, flow=order.fulfillment.flow)
 
 
 def _day(moment: datetime) -> date:
@@ -130,50 +120,3 @@ def _charges(order: Any, lines: tuple[InvoiceLine, ...]) -> list[tuple[str, Deci
     rows += [(surcharge.name, surcharge.incl_tax) for surcharge in order.surcharges.all() if surcharge.incl_tax]
     rest = order.total_incl_tax - sum((line.total for line in lines), ZERO) - sum((sum_ for _l, sum_ in rows), ZERO)
     return [*rows, (_("Adjustment"), rest)] if rest else rows
-
-
-def _buyer(order: Any, seller: Seller) -> Party:
-    """Who pays: the billing address, else the one on the parcel; the name alone where there is neither."""
-    fulfillment = order.fulfillment
-    numbers: tuple[tuple[str, str], ...] = ()
-    if fulfillment.tax_id:
-        kind = taxids.KINDS.get(fulfillment.tax_id_kind)
-        label = str(kind.label) if kind else _("Tax number")
-        numbers = ((label, taxids.format_tax_id(fulfillment.tax_id_kind, fulfillment.tax_id)),)
-    address = order.billing_address or order.shipping_address
-    if address is None:
-        return Party(fulfillment.customer_name or order.email or order.number, tax_ids=numbers)
-    return _party(address, seller, name=address.name or fulfillment.customer_name, tax_ids=numbers)
-
-
-def _delivery(order: Any, seller: Seller) -> Party | None:
-    """Where the goods go, if that is not where the invoice goes."""
-    paying, receiving = order.billing_address, order.shipping_address
-    if paying is None or receiving is None:
-        return None
-    party = _party(receiving, seller, name=receiving.name)
-    same = _party(paying, seller, name=paying.name)
-    return None if party == same else party
-
-
-def _party(address: Any, seller: Seller, *, name: str, tax_ids: tuple[tuple[str, str], ...] = ()) -> Party:
-    given = [field for field in address.base_fields if field not in ("salutation", "country")]
-    lines = [str(value) for value in address.get_address_field_values(given) if value]
-    country = address.country_id or ""
-    if country and country != seller.party.country:
-        lines.append(_country_name(address, country))
-    return Party(
-        name=name,
-        street=", ".join(part for part in (address.line1, address.line2, address.line3) if part),
-        postcode=address.postcode or "",
-        city=address.line4 or address.state or "",
-        country=country,
-        lines=tuple(lines),
-        tax_ids=tax_ids,
-    )
-
-
-def _country_name(address: Any, code: str) -> str:
-    """In the active language: Oscar knows the English one."""
-    language = (translation.get_language() or "en").partition("-")[0]
-    return Locale.parse(language).territories.get(code) or str(address.country)

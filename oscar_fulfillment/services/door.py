@@ -23,7 +23,7 @@ from . import webhook_events
 logger = logging.getLogger("oscar_fulfillment")
 
 #: Machines of rows that record something beside the statuses.
-RECORDS = frozenset({"note", "document", "message", "followup"})
+RECORDS = frozenset({"note", "document", "message", "followup", "pickup"})
 #: Columns of the fulfillment row beside the statuses that Oscar's status depends on.
 POLICY = frozenset({"awaits_payout", "completes_unpaid"})
 

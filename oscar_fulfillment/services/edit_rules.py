@@ -35,6 +35,12 @@ def _about_goods(fulfillment: OrderFulfillment) -> Reason | None:
             _("Goods of this order are released already."),
             _("Change what is left by a new order, or by a refund"),
         )
+    if fulfillment.has_backorder and any(shipment.is_dropped for shipment in fulfillment.shipments.all()):
+        return Reason(
+            "given_up",
+            _("A part of this order was given up."),
+            _("Change what is left by a new order, or by a refund"),
+        )
     return None
 
 

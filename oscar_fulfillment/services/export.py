@@ -8,16 +8,14 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
-from django.db import connections, router
 from django.db.models import QuerySet, Sum
-from django.db.models.expressions import RawSQL
 from django.utils import timezone, translation
 from django.utils.translation import gettext as _
 from oscar.core.loading import get_model
 
 from oscar_fulfillment.flows import get_flow
 from oscar_fulfillment.models import Invoice, OrderFulfillment, Parcel
-from oscar_fulfillment.selectors.scans import ORDER_COLUMNS, read_page
+from oscar_fulfillment.selectors.scans import ORDER_COLUMNS, among, read_page
 
 CHUNK = 1000
 _COLUMNS = (*ORDER_COLUMNS, "payment_method__name")
@@ -40,7 +38,7 @@ def header() -> list[str]:
     ]  # fmt: skip
 
 
-class _Line:
+class LineWriter:
     """A file for the csv module that hands back what was written."""
 
     def write(self, text: str) -> str:
@@ -56,7 +54,7 @@ def stream_orders(
     chunk: int = CHUNK,
 ) -> Iterator[str]:
     """The lines of the file, with its header, in ``language``. Four statements per ``chunk`` orders, by keyset."""
-    writer = csv.writer(_Line())
+    writer = csv.writer(LineWriter())
     words = _StatusWords()
     with translation.override(language):
         # The mark makes Excel read UTF-8.
@@ -83,7 +81,7 @@ class _StatusWords(dict[tuple[str, str, str], str]):
 
 
 def _cells(rows: Sequence[dict[str, Any]], words: _StatusWords) -> Iterator[list[str]]:
-    ids = _among([row["order_id"] for row in rows])
+    ids = among([row["order_id"] for row in rows])
     items = _items(ids)
     parcels = Parcel._default_manager.filter(shipment__fulfillment__in=ids).exclude(tracking_code="")
     tracking = _joined(parcels, "tracking_code", "shipment__fulfillment_id")
@@ -106,13 +104,6 @@ def _cells(rows: Sequence[dict[str, Any]], words: _StatusWords) -> Iterator[list
             safe_cell(tracking.get(pk)),
             safe_cell(invoices.get(pk)),
         ]
-
-
-def _among(ids: Sequence[int]) -> Any:
-    """For ``__in``: as one parameter where the database has arrays; a thousand take longer to write than to read."""
-    if connections[router.db_for_read(OrderFulfillment)].vendor == "postgresql":
-        return RawSQL("SELECT unnest(%s::bigint[])", (list(ids),))
-    return ids
 
 
 def _items(ids: Any) -> dict[int, int]:

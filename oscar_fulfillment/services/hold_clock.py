@@ -18,6 +18,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.gateways.base import PaymentState
 from oscar_fulfillment.models import PaymentMethod, PaymentOperation, ProviderPayment
 from oscar_fulfillment.models.payment import GATEWAY, TAKE
+from oscar_fulfillment.selectors.given_up import needed
 
 from . import followups, ledger
 from .door import move
@@ -76,7 +77,7 @@ def _charge(payment: ProviderPayment) -> int:
     order = payment.fulfillment.order
     request_capture(
         order=order, payment=payment.pk, actor=Actor.system("holds"),
-        amount=min(order.total_incl_tax - ledger.totals(order.pk).net, payment.held),
+        amount=min(needed(payment.fulfillment) - ledger.totals(order.pk).net, payment.held),
         reason=str(_("The hold was about to end.")), key=f"hold-end-{payment.pk}",
     )  # fmt: skip
     return 1

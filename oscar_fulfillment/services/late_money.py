@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -14,6 +14,7 @@ from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step, new_key
 from oscar_fulfillment.models import CreditNote, StatusChange
+from oscar_fulfillment.selectors.given_up import needed
 from oscar_fulfillment.selectors.order_money import too_much
 
 from . import followups, ledger
@@ -25,7 +26,7 @@ CREDIT = Move("ledger", "keep_credit", is_record=True)
 def excess(order: Any) -> Decimal:
     """What the shop has of an order's money and the order does not need, credit notes taken off."""
     net = ledger.totals(order.pk).net
-    return too_much(order.fulfillment, order.total_incl_tax, net, credited(order.pk))
+    return too_much(order.fulfillment, needed(order.fulfillment), net, credited(order.pk))
 
 
 def credited(order_id: int) -> Decimal:
@@ -35,9 +36,18 @@ def credited(order_id: int) -> Decimal:
 
 
 def keep_as_credit(
-    *, order: Any, actor: Actor, amount: Decimal, reason: str, expected_version: int | None = None, key: str = ""
+    *,
+    order: Any,
+    actor: Actor,
+    amount: Decimal,
+    reason: str,
+    most: Decimal | None = None,
+    data: Mapping[str, Any] | None = None,
+    expected_version: int | None = None,
+    key: str = "",
 ) -> StatusChange:
-    """Make a credit note over money that the order does not need. At most what is too much; a reason is required."""
+    """Make a credit note over money that the order does not need. At most what is too much, or ``most``, where goods
+    came back for it; a reason is required. ``data`` is kept in the history."""
     reason = clean_text("reason", reason, required=True)
     if amount <= 0:
         raise InvalidInput({"amount": [_("Enter a sum above zero.")]})
@@ -46,7 +56,7 @@ def keep_as_credit(
     def effect(steps: Sequence[Step]) -> None:
         for step in steps:
             step.subject.order.fulfillment = step.subject
-            left = excess(step.subject.order)
+            left = excess(step.subject.order) if most is None else most
             if amount > left:
                 message = _("At most %(sum)s is too much.") % {"sum": f"{left} {step.subject.order.currency}"}
                 step.refuse(Reason("too_much", message))
@@ -58,12 +68,13 @@ def keep_as_credit(
                 created_at=step.now, created_by_label=step.actor.label,
             )  # fmt: skip
             step.data |= {"amount": str(amount), "currency": note.currency, "number": note.number}
-            if left == amount:
+            if most is None and left == amount:
                 settle_excess(step, "credited")
 
     return move(
-        order, CREDIT, actor=actor, reason=reason, effect=effect, expected_version=expected_version, key=key, lock=True
-    )
+        order, CREDIT, actor=actor, reason=reason, data=dict(data or {}), effect=effect,
+        expected_version=expected_version, key=key, lock=True,
+    )  # fmt: skip
 
 
 def after_refund(step: Step) -> None:
@@ -71,7 +82,8 @@ def after_refund(step: Step) -> None:
     step.subject.order.fulfillment = step.subject
     if step.subject.problem == "refund_failed":
         step.fields["problem"] = ""
-    if not excess(step.subject.order):
+    # What went back for returned goods says nothing about what was paid beyond the order.
+    if "return" not in step.data and not excess(step.subject.order):
         settle_excess(step, "refunded")
     if step.new_state("payment") == "refunded" and step.subject.awaits_payout:
         step.fields["awaits_payout"] = False  # nothing is left that could be paid out

@@ -20,6 +20,7 @@ from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.rows import Row
 from oscar_fulfillment.core.transitions import Step
 from oscar_fulfillment.models import OrderFulfillment
+from oscar_fulfillment.selectors import given_up
 
 from . import oscar_events
 
@@ -186,11 +187,13 @@ def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = os
     """
     partly = [step.subject.pk for step in steps if step.subject.has_money]
     found = nets(partly) if partly else {}
+    shipped = [step.subject.pk for step in steps if given_up.may_have(step.subject)]
+    less = given_up.values(shipped) if shipped else {}
     Source = get_model("payment", "Source")
     kind = oscar_events.type_id("payment", "SourceType", type_name[:128])
     for step in steps:
         order = step.subject.order
-        rest = order.total_incl_tax - found.get(order.pk, Decimal(0))
+        rest = order.total_incl_tax - less.get(order.pk, Decimal(0)) - found.get(order.pk, Decimal(0))
         if rest > 0:
             values = {
                 "order_id": order.pk, "source_type_id": kind, "currency": order.currency, "reference": reference[:255],

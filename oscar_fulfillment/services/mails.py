@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from django.conf import settings as django_settings
@@ -25,21 +25,21 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import AdapterRejected
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.documents import DocumentError
 from oscar_fulfillment.models import OutboundMessage, PaymentTerms, StatusChange
 from oscar_fulfillment.selectors.customer import CUSTOMER_NOTE_TYPE, coming_parcels, order_journey
 from oscar_fulfillment.selectors.paying import paying
-from oscar_fulfillment.selectors.payment_links import order_path, payment_path
+from oscar_fulfillment.selectors.payment_links import absolute_url, order_path, payment_path
 
-from . import documents, ledger, messages
+from . import cash, documents, ledger, messages, return_mails
 from .door import move
 from .languages import nearest_language
+from .mail_attachments import WITH_INVOICE, attachments, pickups_of
 from .post import Post, is_address
 
 logger = logging.getLogger("oscar_fulfillment.mails")
 # Oscar's dispatcher logs addresses; ours does not.
-_SILENT = logging.Logger("oscar_fulfillment.mails.silent")
-_SILENT.disabled = True
+SILENT = logging.Logger("oscar_fulfillment.mails.silent")
+SILENT.disabled = True
 
 #: The communication event types, with the names that Oscar's dashboard shows.
 EVENT_TYPES: dict[str, Any] = {
@@ -48,6 +48,7 @@ EVENT_TYPES: dict[str, Any] = {
     messages.ORDER_CONFIRMED: _("Order: confirmed, awaiting dispatch"),
     messages.ORDER_DISPATCHED: _("Order: sent"),
     messages.TRACKING_ASSIGNED: _("Order: tracking number"),
+    messages.PICKUP_READY: _("Order: ready for pick-up"),
     messages.ORDER_DELIVERED: _("Order: delivered"),
     messages.ORDER_CANCELLED: _("Order: cancelled"),
     messages.ORDER_EDITED: _("Order: changed before it leaves"),
@@ -56,11 +57,18 @@ EVENT_TYPES: dict[str, Any] = {
     messages.PAYMENT_REFUSED: _("Order: payment refused, to be tried again"),
     messages.PAYMENT_REFUNDED: _("Order: money refunded"),
     messages.CUSTOMER_NOTE: _("Order: message from the shop"),
+    messages.RETURN_REQUESTED: _("Return: asked for"),
+    messages.RETURN_APPROVED: _("Return: approved, with the return slip"),
+    messages.RETURN_REFUSED: _("Return: refused"),
+    messages.RETURN_RECEIVED: _("Return: goods received"),
+    messages.RETURN_SETTLED: _("Return: refund, exchange, or neither"),
     messages.OPERATOR_NEW_ORDER: _("Order: everything about a new one, to the shop"),
+    messages.OPERATOR_RETURN: _("Return: a customer asks for one, to the shop"),
+    messages.SUPPLIER_ORDER: _("Missing goods: order to the supplier"),
 }
 
-#: Mails that carry the invoice, where the payment method sends one.
-_WITH_INVOICE = (messages.ORDER_PLACED, messages.ORDER_EDITED)
+#: What sends the kinds of mail that are not about one order; see ``receivers``.
+SENDERS: dict[str, Callable[[Any], None]] = {}
 
 #: The problem of an order one of whose mails could not be sent.
 MAIL_FAILED = "mail_failed"
@@ -72,11 +80,19 @@ _OUT = "out"
 
 def send_mail(message: Any) -> None:
     """The outbox's handler. Raises ``AdapterUnavailable`` to be tried again, ``AdapterRejected`` for good."""
+    if message.kind in SENDERS:
+        SENDERS[message.kind](message)
+        return
     order = _order(message)
-    if not message.payload.get(_OUT):
+    if not is_out(message):
         _send(message, order)
     if order.fulfillment.problem == MAIL_FAILED:
         _settle(message, order)
+
+
+def is_out(message: Any) -> bool:
+    """Whether the mail went out already, in an earlier try whose end was not noted."""
+    return bool(message.payload.get(_OUT))
 
 
 def _order(message: Any) -> Any:
@@ -90,10 +106,13 @@ def _order(message: Any) -> Any:
 
 
 def _send(message: Any, order: Any) -> None:
-    is_ours = message.kind == messages.OPERATOR_NEW_ORDER
+    is_ours = message.kind in messages.TO_THE_SHOP
     to = operators() if is_ours else [order.email]
     if is_ours and not to:
         logger.warning("%s: nobody is named in OPERATOR_EMAILS or MANAGERS", message)
+        return
+    if message.kind == messages.PICKUP_READY and not pickups_of(order, message.payload):
+        logger.info("%s: too late, nothing waits any more", message)
         return
     to = [address for address in to if is_address(address)]
     if not to:
@@ -105,13 +124,13 @@ def _send(message: Any, order: Any) -> None:
             logger.info("%s: the shop has emptied its template", message)
             return
         reply_to = [order.email] if is_ours and is_address(order.email) else []
-        post = Post(message_id(message, site), to, reply_to, attachments(message.kind, order))
-        dispatcher = get_class("communication.utils", "Dispatcher")(logger=_SILENT, mail_connection=post)
+        post = Post(message_id(message, site), to, reply_to, attachments(message.kind, order, message.payload))
+        dispatcher = get_class("communication.utils", "Dispatcher")(logger=SILENT, mail_connection=post)
         if is_ours or order.user is None:
             dispatcher.send_email_messages(to[0], rendered)
         else:
             dispatcher.send_user_email_messages(order.user, rendered)
-    _note(message, None if is_ours else order)
+    note_out(message, None if is_ours else order)
 
 
 def operators() -> list[str]:
@@ -122,24 +141,13 @@ def operators() -> list[str]:
     return [manager if isinstance(manager, str) else manager[1] for manager in django_settings.MANAGERS]
 
 
-def attachments(kind: str, order: Any) -> list[tuple[str, bytes, str]]:
-    """What travels with a mail of this kind, as (file name, content, MIME type): the invoice with the confirmation
-    and with what changes it, where the payment method wants that.
-
-    A document that these data can never give ends the mail at once, so that the order shows the problem; a mistake in
-    the settings or in a template is tried again like any other, because somebody may mend it meanwhile.
-    """
-    if kind not in _WITH_INVOICE or not documents.mails_invoice(order):
-        return []
-    try:
-        return [(documents.invoice_filename(order), documents.invoice_pdf(order), "application/pdf")]
-    except DocumentError as error:
-        raise AdapterRejected(f"the invoice cannot be made: {error}") from error
-
-
 def render(kind: str, order: Any, payload: dict[str, Any], site: Any) -> dict[str, str]:
-    """Subject, body (text) and html of a mail in the active language."""
-    context = _context(order, site) | _about(kind, order, payload)
+    """Subject, body (text) and html of a mail about an order in the active language."""
+    return render_event(kind, _context(order, site) | _about(kind, order, payload))
+
+
+def render_event(kind: str, context: dict[str, Any]) -> dict[str, str]:
+    """Subject, body (text) and html of a mail of this kind in the active language."""
     rendered = get_model("communication", "CommunicationEventType").objects.get_and_render(kind, context)
     # One line, whatever a title, a name or a template brings: also without the breaks that only mail readers know.
     rendered["subject"] = " ".join(rendered["subject"].split())
@@ -165,17 +173,15 @@ def _context(order: Any, site: Any) -> dict[str, Any]:
     return context
 
 
-def absolute_url(site: Any, path: str) -> str:
-    return f"{django_settings.OSCAR_URL_SCHEMA}://{site.domain}{path}"
-
-
 def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
     """What this kind of mail adds to the context."""
     if kind in (messages.ORDER_DISPATCHED, messages.TRACKING_ASSIGNED):
         wanted = set(payload.get("shipments") or ())
         known = order_journey(order).parcels if kind == messages.ORDER_DISPATCHED else coming_parcels(order)
         return {"parcels": [p for p in known if not wanted or p.shipment in wanted]}
-    if kind in _WITH_INVOICE:
+    if kind == messages.PICKUP_READY:
+        return {"pickups": pickups_of(order, payload), "cash_due": cash.due_in_cash(order.fulfillment)}
+    if kind in WITH_INVOICE:
         return {"has_invoice": documents.mails_invoice(order)}
     if kind == messages.CUSTOMER_NOTE:
         notes = order.notes.filter(pk=payload.get("note_id"), note_type=CUSTOMER_NOTE_TYPE)
@@ -191,16 +197,25 @@ def _about(kind: str, order: Any, payload: dict[str, Any]) -> dict[str, Any]:
         return {"reason": told[-1] if told else "", "is_paid": paid}
     if kind == messages.PAYMENT_REFUNDED:
         return {"amount": payload.get("amount", "")}
+    if kind in messages.ABOUT_RETURNS:
+        return return_mails.about(kind, order, payload)
     if kind in (messages.PAYMENT_REMINDER, messages.PAYMENT_REFUSED):
         return {"terms": PaymentTerms._default_manager.filter(pk=order.pk).first()}
     if kind == messages.OPERATOR_NEW_ORDER:
-        try:
-            path = reverse("dashboard:order-detail", kwargs={"number": order.number})
-        except NoReverseMatch:
-            return {}
-        site = order.site or Site.objects.get_current()
-        return {"dashboard_path": path, "dashboard_url": absolute_url(site, path)}
+        return _dashboard(order, "order-detail", number=order.number)
+    if kind == messages.OPERATOR_RETURN:
+        found = return_mails.about(kind, order, payload)
+        return found | _dashboard(order, "order-return", pk=found["ret"].pk)
     return {}
+
+
+def _dashboard(order: Any, name: str, **given: Any) -> dict[str, str]:
+    """Where a page of the dashboard is; nothing where the shop leaves it out."""
+    try:
+        path = reverse(f"dashboard:{name}", kwargs=given)
+    except NoReverseMatch:
+        return {}
+    return {"dashboard_path": path, "dashboard_url": absolute_url(order.site or Site.objects.get_current(), path)}
 
 
 def message_id(message: Any, site: Any) -> str:
@@ -209,8 +224,8 @@ def message_id(message: Any, site: Any) -> str:
     return f"<{hashlib.sha256(words.encode()).hexdigest()[:40]}@{site.domain.partition(':')[0]}>"
 
 
-def _note(message: Any, order: Any) -> None:
-    """Note that the mail is out, with Oscar's record of it: both or none, and once."""
+def note_out(message: Any, order: Any = None) -> None:
+    """Note that the mail is out, with Oscar's record of it at the customer's order: both or none, and once."""
     with transaction.atomic():
         if order is not None:
             get_model("order", "CommunicationEvent")._default_manager.create(

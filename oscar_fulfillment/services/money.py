@@ -19,6 +19,7 @@ from oscar_fulfillment.core.commit import after_commit
 from oscar_fulfillment.core.exceptions import TransitionNotAllowed
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import OrderFulfillment, PaymentTerms
+from oscar_fulfillment.selectors import given_up
 
 from . import followups, ledger, messages, oscar_events, webhook_events
 from .door import move
@@ -61,7 +62,7 @@ def advance(news: News, actor: Actor, reason: str = "", *, strict: bool = True) 
     another app), and a person is told; else :class:`TransitionNotAllowed`.
     """
     moved = False
-    while step := next_move(news.fulfillment.payment_status, news.order.total_incl_tax, news.money):
+    while step := next_move(news.fulfillment.payment_status, _to_reach(news), news.money):
         target = step.target
         transition = news.fulfillment.flow_definition.payment.transitions.get(step.move.action)
         if not strict and transition is not None and target not in transition.targets:
@@ -82,6 +83,11 @@ def advance(news: News, actor: Actor, reason: str = "", *, strict: bool = True) 
             return moved
         moved = True
     return moved
+
+
+def _to_reach(news: News) -> Decimal:
+    """What has to be in for "paid". What was paid before a part was given up is paid back in part, and shown so."""
+    return given_up.needed(news.fulfillment) if news.fulfillment.is_payable() else news.order.total_incl_tax
 
 
 def _tell_stuck(news: News, move_: Move, why: str) -> None:
@@ -143,7 +149,7 @@ def end_terms(*order_ids: int) -> None:
 
 def compare(news: News, actor: Actor) -> None:
     """Money came: is it what the order costs, and does the order still want it? If not, a person is told."""
-    order, total, money = news.order, news.order.total_incl_tax, news.money
+    order, total, money = news.order, given_up.needed(news.fulfillment), news.money
     data = {
         "amount": news.more.debited, "currency": order.currency, "expected": total, "received": money.net,
         "source": news.source, **news.data,
@@ -164,10 +170,11 @@ def compare(news: News, actor: Actor) -> None:
 def compare_hold(news: News) -> None:
     """A sum is held: is it enough? If not, the order goes on waiting, and a person is told what is missing."""
     order, money = news.order, news.money
-    missing = order.total_incl_tax - money.held - money.net
+    total = given_up.needed(news.fulfillment)
+    missing = total - money.held - money.net
     if news.fulfillment.payment_status == "awaiting_payment" and missing > 0:
         data = {
-            "amount": news.more.allocated, "currency": order.currency, "expected": order.total_incl_tax,
+            "amount": news.more.allocated, "currency": order.currency, "expected": total,
             "received": money.held + money.net, "source": news.source, **news.data,
         }  # fmt: skip
         _tell(followups.UNDERPAID, f"short-hold:{order.pk}:{money.allocated}", order, data, missing)

@@ -20,7 +20,6 @@ from .door import move
 
 INTERNAL = Move("note", "add_note", is_record=True)
 FOR_CUSTOMER = Move("note", "tell_customer", is_record=True)
-PRINTED = Move("document", "print", is_record=True)
 PROBLEM_SETTLED = Move("problem", "resolve_problem", is_record=True)
 
 
@@ -29,25 +28,28 @@ def add_note(*, order: Any, actor: Actor, text: str, visible_to_customer: bool =
     text = clean_text("text", text, required=True)
 
     def effect(steps: Sequence[Step]) -> None:
-        OrderNote = get_model("order", "OrderNote")
         for step in steps:
-            note = OrderNote._default_manager.create(
-                order=step.subject.order,
-                user=step.actor.user,
-                message=text,
-                note_type=CUSTOMER_NOTE_TYPE if visible_to_customer else OrderNote.INFO,
-            )
-            step.data["note"] = note.pk
             if visible_to_customer:
-                messages.mail(step, messages.CUSTOMER_NOTE, note_id=note.pk)
+                tell_customer(step, text)
+            else:
+                _write(step, text, get_model("order", "OrderNote").INFO)
 
     return move(order, FOR_CUSTOMER if visible_to_customer else INTERNAL, actor=actor, reason=text, effect=effect,
                 key=key)  # fmt: skip
 
 
-def record_print(*, order: Any, actor: Actor, document: str, key: str = "") -> StatusChange:
-    """Note in the history that a document was printed."""
-    return move(order, PRINTED, actor=actor, data={"document": document}, key=key)
+def tell_customer(step: Step, text: str) -> None:
+    """Part of a step: a note that the customer reads, by mail and in the account."""
+    note = _write(step, text, CUSTOMER_NOTE_TYPE)
+    messages.mail(step, messages.CUSTOMER_NOTE, note_id=note.pk)
+
+
+def _write(step: Step, text: str, kind: str) -> Any:
+    note = get_model("order", "OrderNote")._default_manager.create(
+        order=step.subject.order, user=step.actor.user, message=text, note_type=kind
+    )
+    step.data["note"] = note.pk
+    return note
 
 
 def resolve_problem(

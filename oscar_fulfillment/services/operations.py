@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import logging
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -29,7 +29,7 @@ from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState
 from oscar_fulfillment.models import PaymentOperation, ProviderPayment, StatusChange
 from oscar_fulfillment.models.payment import AT_DISPATCH
-from oscar_fulfillment.selectors import order_money
+from oscar_fulfillment.selectors import given_up, order_money
 
 from . import followups, ledger
 from .door import move
@@ -60,7 +60,7 @@ def request_capture(
     """
 
     def check(step: Step, row: ProviderPayment, gateway: Gateway) -> Decimal:
-        wanted = row.fulfillment.order.total_incl_tax - ledger.totals(step.subject.pk).net if amount is None else amount
+        wanted = given_up.needed(step.subject) - ledger.totals(step.subject.pk).net if amount is None else amount
         if not row.held:
             step.refuse(Reason("no_hold", _("No provider holds money for this order.")))
         elif wanted <= 0:
@@ -91,10 +91,10 @@ def request_void(
 
 
 def request_refund(
-    *, order: Any, payment: int, actor: Actor, amount: Decimal, reason: str, expected_version: int | None = None,
-    key: str = "",
+    *, order: Any, payment: int, actor: Actor, amount: Decimal, reason: str, data: Mapping[str, Any] | None = None,
+    expected_version: int | None = None, key: str = "",
 ) -> StatusChange:  # fmt: skip
-    """Grant a refund and ask the provider to execute it. A reason is required.
+    """Grant a refund and ask the provider to execute it. A reason is required. ``data`` is kept in the history.
 
     Granted is not executed: the order counts as refunded when the provider says so; one that fails stays visible.
     """
@@ -117,12 +117,13 @@ def request_refund(
             raise InvalidInput({"amount": [_("This provider refunds the whole sum or nothing.")]})
         return amount
 
-    return _request(order, payment, PaymentOperation.REFUND, check, actor, reason, expected_version, key)
+    return _request(order, payment, PaymentOperation.REFUND, check, actor, reason, expected_version, key, data)
 
 
 def _request(
-    order: Any, payment_id: int, kind: str, check: Any, actor: Actor, reason: str, version: int | None, key: str
-) -> StatusChange:
+    order: Any, payment_id: int, kind: str, check: Any, actor: Actor, reason: str, version: int | None, key: str,
+    data: Mapping[str, Any] | None = None,
+) -> StatusChange:  # fmt: skip
     from .provider_payments import gateway_of
 
     def effect(steps: Sequence[Step]) -> None:
@@ -142,8 +143,9 @@ def _request(
             step.data |= {"amount": str(amount), "currency": rows[0].currency, "operation": operation.pk}
 
     return move(
-        order, REQUESTS[kind], actor=actor, reason=reason, effect=effect, expected_version=version, key=key, lock=True
-    )
+        order, REQUESTS[kind], actor=actor, reason=reason, data=dict(data or {}), effect=effect,
+        expected_version=version, key=key, lock=True,
+    )  # fmt: skip
 
 
 def can(payment: ProviderPayment, capability: Capability) -> bool:
@@ -179,14 +181,17 @@ def enqueue_operation(payment: ProviderPayment, kind: str, amount: Decimal, acto
 
 
 def capture_at_dispatch(step: Step) -> None:
-    """The goods leave: what is held for them is asked for, where the method says so. The order's total, no more."""
+    """The goods leave: what is held for them is asked for, where the method says so. What the order needs, no more;
+    where the provider takes all or nothing, all (and what is too much is to be paid back)."""
     method = step.subject.payment_method
     if method is None or method.capture_at != AT_DISPATCH:
         return
     held = ProviderPayment._default_manager.filter(fulfillment=step.subject, state=PaymentState.AUTHORIZED)
-    wanted = step.subject.order.total_incl_tax - ledger.totals(step.subject.pk).net
+    wanted = given_up.needed(step.subject) - ledger.totals(step.subject.pk).net
     for payment in lock_rows(held.exclude(operations__status=PaymentOperation.REQUESTED)):
         amount = min(payment.held, wanted)
+        if 0 < amount < payment.held and not can(payment, Capability.PARTIAL_CAPTURE):
+            amount = payment.held
         if amount > 0:
             reason = str(_("Charged because the goods leave."))
             _operation, message = make_operation(payment, PaymentOperation.CAPTURE, amount, step.actor, reason)

@@ -33,7 +33,7 @@ _NOTED = frozenset(
     {TrackingState.RETURNING, TrackingState.RETURNED, TrackingState.LOST, TrackingState.DELIVERED_IN_PART}
 )
 #: Called with (shipment, actor) when all parcels of a shipment have come back undelivered; see ``services.returns``.
-on_returned: list[Callable[[Shipment, Actor], None]] = []
+on_returned: list[Callable[[Shipment, Actor], Any]] = []
 
 
 def settle(parcel_ids: Iterable[int]) -> None:

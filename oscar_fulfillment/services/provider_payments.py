@@ -32,6 +32,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.gateways.base import Capability, Gateway, PaymentState, RemotePayment
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod, PaymentOperation, ProviderPayment
+from oscar_fulfillment.selectors.given_up import needed
 
 from . import followups, payment_requests, starting
 from .door import move
@@ -127,7 +128,8 @@ def _open_payment(order: Any, actor: Actor) -> tuple[ProviderPayment, bool]:
             raise PaymentImpossible(_("There is nothing to pay."))
         from .ledger import totals
 
-        amount = order.total_incl_tax - totals(order.pk).net
+        fulfillment.order = order
+        amount = needed(fulfillment) - totals(order.pk).net
         if amount <= 0:
             raise PaymentImpossible(_("There is nothing to pay."))
         now = timezone.now()

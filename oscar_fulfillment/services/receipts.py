@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -88,10 +88,12 @@ def note_refund(
     reason: str,
     reference: str = "",
     notify: bool = True,
+    data: Mapping[str, Any] | None = None,
     expected_version: int | None = None,
     key: str = "",
 ) -> StatusChange:
-    """Note that a person has paid money back (bank transfer, cash); a reason is required.
+    """Note that a person has paid money back (bank transfer, cash); a reason is required. ``data`` is kept in the
+    history.
 
     Refused is more than the order has had outside its providers, or at ones that pay nothing back (a boleto).
     """
@@ -111,8 +113,8 @@ def note_refund(
         (now,) = lock_rows(OrderFulfillment._default_manager.filter(pk=order.pk))
         record = PAY_BACK if now.payment_status in ("cancelled", "refunded") else REFUND
         return move(
-            order, record, actor=actor, reason=reason, effect=effect, expected_version=expected_version, key=key,
-            lock=True,
+            order, record, actor=actor, reason=reason, data=dict(data or {}), effect=effect,
+            expected_version=expected_version, key=key, lock=True,
         )  # fmt: skip
 
 

@@ -16,6 +16,7 @@ from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import ShipmentLine, StatusChange
+from oscar_fulfillment.selectors.availability import find_goods, released_lines
 
 from . import carrier_orders, messages, stock
 from .door import move
@@ -58,9 +59,7 @@ def preview_release(order: Any) -> list[ReleaseLine]:
 def _covered(order_ids: Sequence[int]) -> dict[int, int]:
     """Units per line pk that are in shipments already."""
     found: dict[int, int] = {}
-    rows = ShipmentLine._default_manager.filter(shipment__fulfillment__in=order_ids, shipment__replaces=None)
-    rows = rows.exclude(shipment__status="cancelled", shipment__is_dropped=False)
-    for line_id, quantity in rows.values_list("line_id", "quantity"):
+    for line_id, quantity in released_lines(order_ids).values_list("line_id", "quantity"):
         found[line_id] = found.get(line_id, 0) + quantity
     return found
 
@@ -72,15 +71,17 @@ def _answer(line: Any, record: Any, covered: int, taken: dict[int, int]) -> Rele
     what others have reserved.
     """
     asked = line.quantity - covered
-    if record is None or not record.product.get_product_class().track_stock:
+    if not stock.is_tracked(record):
         return ReleaseLine(line, asked, 0, None, 0)
-    in_stock = record.num_in_stock or 0
-    reserved = max(min(asked, line.num_allocated or 0), 0)
-    free = max(in_stock - (record.num_allocated or 0), 0)
-    available = min(max(in_stock - taken.get(record.pk, 0), 0), reserved + free)
-    missing = max(asked - available, 0)
-    taken[record.pk] = taken.get(record.pk, 0) + asked - missing
-    return ReleaseLine(line, asked, reserved, free, missing)
+    goods = find_goods(
+        asked=asked,
+        allocated=line.num_allocated,
+        in_stock=record.num_in_stock,
+        all_allocated=record.num_allocated,
+        taken=taken.get(record.pk, 0),
+    )
+    taken[record.pk] = taken.get(record.pk, 0) + asked - goods.missing
+    return ReleaseLine(line, asked, goods.reserved, goods.free, goods.missing)
 
 
 def release_effect(steps: Sequence[Step]) -> None:
@@ -113,7 +114,9 @@ def release_effect(steps: Sequence[Step]) -> None:
         if rest:
             step.data["missing"] = rest
         going.append((step, quantities))
-        if step.subject.shipping_status == "received" and step.context.get("notify", True):
+        # Goods of a shipment that was taken back were confirmed once.
+        is_first = step.subject.shipping_status == "received" and not step.subject.has_backorder
+        if is_first and step.context.get("notify", True):
             messages.mail(step, messages.ORDER_CONFIRMED)
     if going:
         made = create_shipments(going, steps[0].now)

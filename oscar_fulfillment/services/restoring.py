@@ -12,22 +12,27 @@ from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.models import StatusChange
+from oscar_fulfillment.selectors import given_up
 
 from . import followups, ledger, messages, operations, oscar_events, stock, terms
 from .door import move
 from .payment_status import REOPEN
+from .shipments import ShipmentBook
 
 RESTORE = Move("shipping", "restore")
 
 
 def restore_effect(steps: Sequence[Step]) -> None:
-    """Allocate the stock, if it allows; the payment is reopened as the ledger has it."""
-    locked = stock.lock_stock([step.subject.pk for step in steps])
+    """Allocate the stock, if it allows; the payment is reopened as the ledger has it. What was given up stays so."""
+    ids = [step.subject.pk for step in steps]
+    locked = stock.lock_stock(ids)
+    book = ShipmentBook(ids)
     for step in steps:
         if reason := operations.void_pending(step.subject.pk):
             step.refuse(reason)
             continue
-        wanted = {line.pk: line.quantity for line in locked.lines_of(step.subject.pk)}
+        gone = book.quantities(shipment for shipment in book.dropped[step.subject.pk] if shipment.replaces_id is None)
+        wanted = {line.pk: line.quantity - gone.get(line.pk, 0) for line in locked.lines_of(step.subject.pk)}
         if missing := stock.missing(locked, wanted):
             names = ", ".join(f"{line.title} ({count})" for line, count in missing)
             step.refuse(
@@ -45,7 +50,7 @@ def restore_effect(steps: Sequence[Step]) -> None:
 def _reopen(step: Step) -> None:
     if step.state("payment") != "cancelled" or REOPEN.action not in step.machines["payment"].transitions:
         return
-    money, total = ledger.totals(step.subject.pk), step.subject.order.total_incl_tax
+    money, total = ledger.totals(step.subject.pk), given_up.needed(step.subject)
     if money.debited and money.net >= total:
         target = "paid"
         oscar_events.record_payments([step], oscar_events.PAID, "", money.net)

@@ -25,16 +25,17 @@ def resolve_shipping_status(statuses: Iterable[str], *, has_backorder: bool, pen
     all left                     yes         partially_dispatched
     all left, some under way     no          dispatched
     all left, some delivered     no          delivered, once none is under way
-    all returned                 any         returned
+    all returned                 yes         partially_dispatched: the rest is still to be sent
+    all returned                 no          returned
     ============================ =========== ======================
     """
     found = {status for status in statuses if status != CANCELLED}
     if not found - {PENDING}:
         return pending
-    if found == {RETURNED}:
-        return "returned"
     if PENDING in found or has_backorder:
         return "partially_dispatched"
+    if found == {RETURNED}:
+        return "returned"
     return "dispatched" if DISPATCHED in found else "delivered"
 
 
@@ -83,8 +84,8 @@ class ShipmentBook:
 
     def covered(self, order_id: int) -> dict[int, int]:
         """Units per order line pk that need no release any more: in a shipment, sent or not, or given up."""
-        originals = [s for s in self.by_order[order_id] if s.replaces_id is None]
-        return self.quantities([*originals, *self.dropped[order_id]])
+        found = [*self.by_order[order_id], *self.dropped[order_id]]
+        return self.quantities(shipment for shipment in found if shipment.replaces_id is None)
 
     def resolve(self, order_id: int, *, has_backorder: bool, pending: str) -> str:
         return resolve_shipping_status(
@@ -136,24 +137,26 @@ def split_off(
         return []
     parts = [part for part in parts if part[2]]
     if parts:
-        _split(step, parts)
+        divide(step, parts)
         book.by_order[step.subject.pk] = ShipmentBook([step.subject.pk]).by_order[step.subject.pk]
     leaving = {shipment.pk for shipment in going}
     return [shipment for shipment in book.of(step.subject.pk) if shipment.pk in leaving]
 
 
-def _split(step: Step, parts: Sequence[tuple[Shipment, dict[int, int], dict[int, int]]]) -> None:
-    """Leave ``taken`` in each shipment and put its ``rest`` into a new one with the same fiscal document."""
+def divide(step: Step, parts: Sequence[tuple[Shipment, dict[int, int], dict[int, int]]]) -> list[Shipment]:
+    """Leave ``taken`` in each shipment and put its ``rest`` into a new one: with the same fiscal document, and the same
+    return where it replaces what came back. The new ones."""
     rests = create_shipments([(step, rest) for _shipment, _taken, rest in parts], step.now)
     for new, (shipment, _taken, _rest) in zip(rests, parts, strict=True):
-        new.invoice_id = shipment.invoice_id
-    Shipment._default_manager.bulk_update(rests, ["invoice"])
+        new.invoice_id, new.replaces_id = shipment.invoice_id, shipment.replaces_id
+    Shipment._default_manager.bulk_update(rests, ["invoice", "replaces"])
     ShipmentLine._default_manager.filter(shipment__in=[shipment for shipment, *_more in parts]).delete()
     ShipmentLine._default_manager.bulk_create(
         ShipmentLine(shipment=shipment, line_id=pk, quantity=quantity)
         for shipment, taken, _rest in parts
         for pk, quantity in taken.items()
     )
+    return rests
 
 
 __all__ = [
@@ -164,6 +167,7 @@ __all__ = [
     "RETURNED",
     "ShipmentBook",
     "create_shipments",
+    "divide",
     "name_pending",
     "resolve_shipping_status",
     "split_off",

@@ -28,24 +28,30 @@ class LockedStock:
 
     def tracks(self, line: Any) -> bool:
         """Whether the stock of this line is counted at all."""
-        record = self.records.get(line.stockrecord_id)
-        return record is not None and record.product.get_product_class().track_stock
+        return is_tracked(self.records.get(line.stockrecord_id))
 
     def lines_of(self, order_id: int) -> list[Any]:
         return [line for line in self.lines.values() if line.order_id == order_id]
 
 
+def is_tracked(record: Any) -> bool:
+    """Whether the stock of this record is counted; never where there is none."""
+    return record is not None and record.product.get_product_class().track_stock
+
+
 def lock_stock(order_ids: Iterable[int]) -> LockedStock:
     """Lock the lines of these orders and their stock records; call inside a transaction."""
-    Line, StockRecord = get_model("order", "Line"), get_model("partner", "StockRecord")
+    Line = get_model("order", "Line")
     by_pk = {line.pk: line for line in lock_rows(Line._default_manager.filter(order__in=list(order_ids)))}
     wanted = {line.stockrecord_id for line in by_pk.values() if line.stockrecord_id}
-    records = lock_rows(
-        StockRecord._default_manager.filter(pk__in=wanted).select_related(
-            "product__product_class", "product__parent__product_class"
-        )
-    )
-    return LockedStock(by_pk, {record.pk: record for record in records})
+    return LockedStock(by_pk, lock_records(wanted))
+
+
+def lock_records(record_ids: Iterable[int]) -> dict[int, Any]:
+    """Lock these stock records, by pk; call inside a transaction."""
+    rows = get_model("partner", "StockRecord")._default_manager.filter(pk__in=list(record_ids))
+    rows = rows.select_related("product__product_class", "product__parent__product_class")
+    return {record.pk: record for record in lock_rows(rows)}
 
 
 def consume(stock: LockedStock, quantities: Mapping[int, int]) -> None:
@@ -60,9 +66,17 @@ def free(stock: LockedStock, quantities: Mapping[int, int]) -> None:
 
 def put_back(stock: LockedStock, quantities: Mapping[int, int]) -> None:
     """Goods came back: per line pk, count units into the stock again."""
-    per_record = _per_record(stock, quantities)
-    if per_record:
-        _update_records(stock, per_record, {"num_in_stock": lambda qty: Coalesce(F("num_in_stock"), 0) + qty})
+    count_in(stock.records, _per_record(stock, quantities))
+
+
+def count_in(records: Mapping[int, Any], quantities: Mapping[int, int]) -> dict[int, int]:
+    """Goods come in: per stock record pk, count units into the stock. What is not counted is left out; returns the
+    units that were.
+    """
+    counted = {pk: qty for pk, qty in quantities.items() if qty and is_tracked(records.get(pk))}
+    if counted:
+        _update_records(counted, {"num_in_stock": lambda qty: Coalesce(F("num_in_stock"), 0) + qty})
+    return counted
 
 
 def _write(stock: LockedStock, quantities: Mapping[int, int], *, taken: bool) -> None:
@@ -81,7 +95,7 @@ def _write(stock: LockedStock, quantities: Mapping[int, int], *, taken: bool) ->
     columns = {"num_allocated": lambda qty: Greatest(Coalesce(F("num_allocated"), 0) - qty, 0)}
     if taken:
         columns["num_in_stock"] = lambda qty: Greatest(Coalesce(F("num_in_stock"), 0) - qty, 0)
-    _update_records(stock, per_record, columns)
+    _update_records(per_record, columns)
 
 
 def _per_record(stock: LockedStock, quantities: Mapping[int, int]) -> dict[int, int]:
@@ -108,7 +122,7 @@ def _mark_cancelled(line_ids: Iterable[int]) -> None:
     get_model("order", "Line")._default_manager.filter(pk__in=list(line_ids)).update(allocation_cancelled=True)
 
 
-def _update_records(stock: LockedStock, per_record: Mapping[int, int], columns: Mapping[str, Any]) -> None:
+def _update_records(per_record: Mapping[int, int], columns: Mapping[str, Any]) -> None:
     StockRecord = get_model("partner", "StockRecord")
     values = {
         name: _case({pk: expression(qty) for pk, qty in per_record.items()}) for name, expression in columns.items()
@@ -151,4 +165,4 @@ def allocate(stock: LockedStock, quantities: Mapping[int, int]) -> None:
     Line = get_model("order", "Line")
     amounts = {pk: Coalesce(F("num_allocated"), 0) + qty for pk, qty in tracked.items()}
     Line._default_manager.filter(pk__in=tracked).update(num_allocated=_case(amounts), allocation_cancelled=False)
-    _update_records(stock, per_record, {"num_allocated": lambda qty: Coalesce(F("num_allocated"), 0) + qty})
+    _update_records(per_record, {"num_allocated": lambda qty: Coalesce(F("num_allocated"), 0) + qty})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from typing import Any
 
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -21,24 +22,31 @@ _REFUSED = (
     (b"\x1f\x8b", gettext_lazy("This is a compressed (gzip) file. Unpack it and choose what is inside.")),
     (b"Rar!", gettext_lazy("This is a compressed (rar) file. Unpack it and choose what is inside.")),
     (b"7z\xbc\xaf", gettext_lazy("This is a compressed (7z) file. Unpack it and choose what is inside.")),
-    (b"%PDF", gettext_lazy("This is a PDF. Ask the bank for the statement as CAMT.053, CSV or 1C file.")),
     (b"\xd0\xcf\x11\xe0", gettext_lazy("This is an old Excel file. Save the sheet as CSV and choose that.")),
 )
+_PDF = gettext_lazy("This is a PDF. Ask the bank for the statement as CAMT.053, CSV or 1C file.")
 
 
 def check_kind(content: bytes) -> str:
     """Which of the formats this is. :class:`StatementError` for empty files and those that are none of them."""
-    if not content.strip(b"\0 \r\n\t"):
-        raise StatementError(_("The file is empty."))
-    for head, message in _REFUSED:
-        if content.startswith(head):
-            raise StatementError(str(message))
+    check_text(content)
     head = content[:4096].lstrip(b"\xef\xbb\xbf \r\n\t")
     if head.startswith((b"<", b"\xff\xfe<", b"\xfe\xff\0<")):
         return CAMT
     if head.startswith(ONE_C_HEAD.encode()) or ONE_C_HEAD.encode("utf-16-le") in content[:100]:
         return ONE_C
     return CSV
+
+
+def check_text(content: bytes, *, pdf: Any = _PDF) -> None:
+    """Refuse an empty file, and those that people choose by mistake, with a :class:`StatementError`; ``pdf`` is what to
+    say of a PDF.
+    """
+    if not content.strip(b"\0 \r\n\t"):
+        raise StatementError(_("The file is empty."))
+    for head, message in (*_REFUSED, (b"%PDF", pdf)):
+        if content.startswith(head):
+            raise StatementError(str(message))
 
 
 def decode(content: bytes) -> tuple[str, str]:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import hashlib
+import io
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from oscar_fulfillment.core.text import fold
 
@@ -19,6 +21,7 @@ _DELIMITERS = (";", "\t", ",", "|")
 #: Lines in which the headings are looked for: banks put the account and the period above them.
 _HEADING_LINES = 60
 _NARROWEST, _WIDEST = 3, 80
+_UNPAIRED = gettext_lazy("The quotation marks of the file do not pair. It is damaged or cut off: %(error)s")
 
 
 @dataclass(frozen=True)
@@ -45,6 +48,7 @@ class Table:
     encoding: str
     delimiter: str
     has_headings: bool
+    heading_line: int = 0
 
     @property
     def signature(self) -> str:
@@ -60,67 +64,88 @@ class Table:
 def read_table(content: bytes, *, most: int) -> Table:
     """The table of a file. :class:`StatementError` where there is none, or more than ``most`` rows of it."""
     text, encoding = decode(content)
-    first, _newline, rest = text.partition("\n")
-    told = first.strip().lower()
-    skipped = 0
-    delimiters: Sequence[str] = _DELIMITERS
-    if told.startswith("sep=") and len(told) == 5:
-        delimiters, text, skipped = [first.strip()[4]], rest, 1
-    found = [(delimiter, _rows(text, delimiter, skipped)) for delimiter in delimiters]
+    table = table_of(text, encoding)
+    if len(table.rows) > most:
+        raise StatementError(_("The file holds more than %(most)d lines. Export shorter periods.") % {"most": most})
+    return table
+
+
+def table_of(text: str, encoding: str, *, narrowest: int = _NARROWEST, lacks: str = "") -> Table:
+    """The table that a text holds. :class:`StatementError` (in the words of ``lacks``) where there is none of at least
+    ``narrowest`` columns.
+    """
+    told, text, skipped = _told_delimiter(text)
+    delimiters: Sequence[str] = [told] if told else _DELIMITERS
+    found = [(delimiter, _rows(text, delimiter, skipped, narrowest)) for delimiter in delimiters]
     readable = [(delimiter, rows) for delimiter, rows in found if isinstance(rows, list)]
     if not readable:
         raise next(rows for _delimiter, rows in found if isinstance(rows, StatementError))
     delimiter, rows, width = max(
-        ((d, r, _width(r)) for d, r in readable), key=lambda item: (_agreeing(item[1], item[2]), item[2])
+        ((d, r, _width(r)) for d, r in readable), key=lambda item: (_agreeing(item[1], item[2], narrowest), item[2])
     )
-    if not _NARROWEST <= width <= _WIDEST:
+    if not narrowest <= width <= _WIDEST:
         if len(readable) < len(found):
             raise next(rows for _delimiter, rows in found if isinstance(rows, StatementError))
-        raise StatementError(_("No table was found in the file: it needs at least a date, a sum and a text."))
-    if len(rows) > most + _HEADING_LINES:
-        raise StatementError(_("The file holds more than %(most)d lines. Export shorter periods.") % {"most": most})
-    head = _heading(rows, width)
+        raise StatementError(lacks or _("No table was found in the file: it needs at least a date, a sum and a text."))
+    head = _heading(rows, width, narrowest)
     if head is None:
         names = [_("Column %(number)d") % {"number": number + 1} for number in range(width)]
-        body = [row for row in rows if len(row.cells) >= _NARROWEST]
+        body = [row for row in rows if len(row.cells) >= narrowest]
         return Table(names, body, encoding, delimiter, False)
     headings = [clean(cell, 80) for cell in rows[head].cells]
     while headings and not headings[-1]:
         headings.pop()
     names = [name or _("Column %(number)d") % {"number": number} for number, name in enumerate(headings, 1)]
-    return Table(names, rows[head + 1 :], encoding, delimiter, True)
+    return Table(names, rows[head + 1 :], encoding, delimiter, True, rows[head].line)
 
 
-def _rows(text: str, delimiter: str, skipped: int) -> list[Row] | StatementError:
+def iter_rows(text: str, table: Table) -> Iterator[Row]:
+    """The rows of ``table`` from the whole text of its file, one at a time; ``table`` may have been made of its
+    beginning. :class:`StatementError` where quotation marks do not pair.
+    """
+    _told, text, skipped = _told_delimiter(text)
+    try:
+        for row in _parse(text, table.delimiter, skipped, strict=True):
+            if row.line > table.heading_line:
+                yield row
+    except csv.Error as error:
+        raise StatementError(str(_UNPAIRED) % {"error": error}) from None
+
+
+def _told_delimiter(text: str) -> tuple[str, str, int]:
+    """The sign that a first line "sep=;" names, the rest of the text, and the lines before it."""
+    first, _newline, rest = text.partition("\n")
+    told = first.strip()
+    return (told[4], rest, 1) if told.lower().startswith("sep=") and len(told) == 5 else ("", text, 0)
+
+
+def _rows(text: str, delimiter: str, skipped: int, narrowest: int) -> list[Row] | StatementError:
     """All lines that hold something. Quotes that do not pair are an error: whole lines would vanish inside them."""
     try:
-        return _parse(text, delimiter, skipped, strict=True)
+        return list(_parse(text, delimiter, skipped, strict=True))
     except csv.Error as error:
-        message = _("The quotation marks of the file do not pair. It is damaged or cut off: %(error)s")
-        refusal = StatementError(message % {"error": error})
+        refusal = StatementError(str(_UNPAIRED) % {"error": error})
     try:
         # Banks that forget to double the marks inside a text: as long as each line has the same cells, no harm is done.
-        plain = _parse(text, delimiter, skipped, quoting=csv.QUOTE_NONE)
+        plain = list(_parse(text, delimiter, skipped, quoting=csv.QUOTE_NONE))
     except csv.Error:
         return refusal
     width = _width(plain)
     begun = next((number for number, row in enumerate(plain) if len(row.cells) == width), 0)
-    if width < _NARROWEST or any(len(row.cells) != width for row in plain[begun:]):
+    if width < narrowest or any(len(row.cells) != width for row in plain[begun:]):
         return refusal
     return [Row(row.line, [cell.strip().strip('"').replace('""', '"') for cell in row.cells]) for row in plain]
 
 
-def _parse(text: str, delimiter: str, skipped: int, **options: object) -> list[Row]:
-    lines = text.splitlines(keepends=True)
-    reader = csv.reader(iter(lines), delimiter=delimiter, **options)  # type: ignore[arg-type]
-    found = []
+def _parse(text: str, delimiter: str, skipped: int, **options: object) -> Iterator[Row]:
+    """The lines that hold something, one at a time."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, **options)  # type: ignore[arg-type]
     line = 1 + skipped
     for cells in reader:
         row = Row(line, cells)
         if not row.is_empty:
-            found.append(row)
+            yield row
         line = reader.line_num + 1 + skipped
-    return found
 
 
 def _width(rows: Iterable[Row]) -> int:
@@ -129,15 +154,15 @@ def _width(rows: Iterable[Row]) -> int:
     return max(counts, key=lambda width: (counts[width], width)) if counts else 0
 
 
-def _agreeing(rows: Sequence[Row], width: int) -> int:
-    return sum(len(row.cells) == width for row in rows) if width >= _NARROWEST else 0
+def _agreeing(rows: Sequence[Row], width: int, narrowest: int) -> int:
+    return sum(len(row.cells) == width for row in rows) if width >= narrowest else 0
 
 
-def _heading(rows: Sequence[Row], width: int) -> int | None:
+def _heading(rows: Sequence[Row], width: int, narrowest: int) -> int | None:
     """The first line as wide as the table, if it has no figures in it as lines of movements have."""
     for number, row in enumerate(rows[:_HEADING_LINES]):
         filled = [cell for cell in row.cells if cell.strip()]
-        if len(row.cells) < width - 1 or len(filled) < _NARROWEST:
+        if len(row.cells) < width - 1 or len(filled) < narrowest:
             continue
         return None if any(_is_figure(cell) for cell in filled) else number
     return None

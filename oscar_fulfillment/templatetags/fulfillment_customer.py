@@ -12,6 +12,7 @@ from django.utils.html import linebreaks
 from django.utils.safestring import mark_safe
 
 from oscar_fulfillment.selectors import customer
+from oscar_fulfillment.selectors.customer_returns import customer_returns
 
 register = template.Library()
 
@@ -41,6 +42,12 @@ def order_invoice_path(order: Any) -> str:
     except NoReverseMatch:
         # The shop does not include oscar_fulfillment.urls.
         return ""
+
+
+@register.simple_tag
+def order_returns(order: Any) -> Any:
+    """``{% order_returns order as returns %}``: what :func:`selectors.customer_returns.customer_returns` finds."""
+    return customer_returns(order) if order else None
 
 
 @register.filter(needs_autoescape=True)

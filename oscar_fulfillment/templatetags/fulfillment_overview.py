@@ -13,6 +13,7 @@ from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.followups import DUE, count_tabs
 from oscar_fulfillment.selectors.orders import fulfillments_for_user, read_offer
 from oscar_fulfillment.selectors.queues import ALL, build_queues, count_queues
+from oscar_fulfillment.selectors.returns import count_open
 
 register = template.Library()
 
@@ -28,6 +29,19 @@ def due_followups(user: Any) -> dict[str, Any] | None:
         return None
     count = count_tabs(user, settings.CAPPED_COUNT, [DUE])[DUE]
     return {"count": count_text(count), "is_empty": not count, "url": f"{url}?tab={DUE}" if count else url}
+
+
+@register.simple_tag
+def open_returns(user: Any) -> dict[str, Any] | None:
+    """``{% open_returns user as returns %}``: how many returns are open, for those who work them; one statement."""
+    if not user_may(user, "work_returns"):
+        return None
+    try:
+        url = reverse("dashboard:order-returns")
+    except NoReverseMatch:
+        return None
+    count = count_open(user, settings.CAPPED_COUNT)
+    return {"count": count_text(count), "is_empty": not count, "url": url}
 
 
 @register.simple_tag

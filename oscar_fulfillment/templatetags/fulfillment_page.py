@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 
 from oscar_fulfillment.fiscal.taxids import KINDS, format_tax_id
-from oscar_fulfillment.orders_dashboard import money_words, page_words
+from oscar_fulfillment.orders_dashboard import money_words, page_words, tracking_words
 from oscar_fulfillment.selectors.order_money import hold_is_ending, warning_hours
 
 register = template.Library()
@@ -18,6 +18,8 @@ register.filter("message_label", page_words.message_label)
 register.filter("problem_label", page_words.problem_label)
 
 
+register.filter("tracking_tone", tracking_words.tone)
+register.filter("incident_label", tracking_words.incident)
 register.filter("left", money_words.left)
 register.filter("payment_name", money_words.payment_name)
 register.filter("source_name", money_words.provider_name)
@@ -54,6 +56,17 @@ def message_status(message: Any) -> Any:
 @register.filter
 def shipment_tone(status: str) -> str:
     return page_words.SHIPMENT_TONES.get(status, "secondary")
+
+
+@register.filter
+def documents_of(documents: dict[str, Any], shipment: Any) -> list[dict[str, Any]]:
+    """The documents of one shipment, see ``page_documents``; none where the order has only that one."""
+    return documents["shipments"].get(shipment.pk, []) if documents else []
+
+
+@register.filter
+def return_tone(status: str) -> str:
+    return page_words.RETURN_TONES.get(status, "secondary")
 
 
 @register.filter

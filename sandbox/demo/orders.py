@@ -22,6 +22,7 @@ from sandbox.partner.strategy import StoreStrategy
 from sandbox.shipping.methods import StoreMethod
 from sandbox.shop.stores import STORES, Store
 
+from . import shipping as shipping_situations
 from .catalogue import ITEMS
 from .payment_methods import methods_of
 from .people import PEOPLE, Person
@@ -104,9 +105,11 @@ class Maker:
             country_id=person.country,
         )
 
-    def place(self, store: Store, person: Person, skus: list[tuple[str, int]], user: Any = None) -> Any:
+    def place(
+        self, store: Store, person: Person, skus: list[tuple[str, int]], user: Any = None, *, collected: bool = False
+    ) -> Any:
         basket = self.basket(store, skus, user)
-        carriage = self.dice.choice(store.carriages[:2])
+        carriage = store.carriages[-1] if collected else self.dice.choice(store.carriages[:2])
         method = StoreMethod(store, carriage)
         charge = method.calculate(basket)
         total = get_class("checkout.calculators", "OrderTotalCalculator")().calculate(basket, charge)
@@ -247,6 +250,8 @@ def create_orders(seed: int = 4) -> int:
             maker.work(order, situation)
             made += 1
         made += _shortages(maker, clock)
+        made += shipping_situations.create(maker, clock)
+    shipping_situations.let_carriers_work()
     return made
 
 

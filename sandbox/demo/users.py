@@ -30,6 +30,7 @@ ROLES: dict[str, tuple[str, ...]] = {
     "clerk": (
         "view_orderfulfillment",
         "release_order",
+        "order_missing_goods",
         "hold_order",
         "cancel_order",
         "annotate_order",
@@ -38,7 +39,14 @@ ROLES: dict[str, tuple[str, ...]] = {
         "edit_order",
         "manage_followups",
     ),
-    "warehouse": ("view_orderfulfillment", "dispatch_order", "deliver_order", "hold_order", "annotate_order"),
+    "warehouse": (
+        "view_orderfulfillment",
+        "dispatch_order",
+        "deliver_order",
+        "order_missing_goods",
+        "hold_order",
+        "annotate_order",
+    ),
     "finance": (
         "view_orderfulfillment",
         "approve_payment",

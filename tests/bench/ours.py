@@ -12,6 +12,7 @@ from oscar_fulfillment.models import OrderFulfillment, PaymentMethod
 from oscar_fulfillment.services import door, payments
 
 from . import notifications, shared, tracking
+from .papers import slips, slips_by_weasyprint, slips_of_orders
 from .shared import page, pool, rss
 from .worker import Statements, memory
 
@@ -113,6 +114,64 @@ def post_floor(count: int) -> dict[str, Any]:
             assert answer.headers["Location"] == "/", answer.status_code
         seconds = time.perf_counter() - began
     return {"seconds": seconds / count, "statements": len(counted.sql) / count}
+
+
+def desk_prepare(count: int) -> dict[str, Any]:
+    """Shipments on the packing table, each with room for any number of scans."""
+    from django.utils import timezone
+
+    from oscar_fulfillment.models import Packing, PackingScan, Parcel, ParcelLine, Shipment, ShipmentLine
+
+    found = list(Shipment.objects.filter(status="pending", fulfillment__hold_count=0).order_by("pk")[:count])
+    assert len(found) == count
+    ShipmentLine.objects.filter(shipment__in=found).update(quantity=1_000_000)
+    Packing.objects.filter(shipment__in=found).delete()
+    Parcel.objects.filter(shipment__in=found).delete()
+    boxes = [Parcel.objects.create(shipment=shipment, number=1) for shipment in found]
+    for shipment, box in zip(found, boxes, strict=True):
+        Packing.objects.create(
+            shipment=shipment, box=box, packer=_user(), packer_label="Bench", begun_at=timezone.now()
+        )
+    assert not ParcelLine.objects.filter(parcel__shipment__in=found).exists()
+    assert not PackingScan.objects.filter(packing__shipment__in=found).exists()
+    return {"pks": [shipment.pk for shipment in found]}
+
+
+def desk_scan(pks: list[int], key: str) -> dict[str, Any]:
+    """An article scanned into each of these shipments."""
+    from oscar_fulfillment.models import ShipmentLine
+    from oscar_fulfillment.services import packing
+
+    actor = Actor.from_user(_user())
+    lines = ShipmentLine.objects.filter(shipment__in=pks).order_by("line").values_list("shipment", "line__partner_sku")
+    skus = dict(lines)
+    with Statements() as counted:
+        began = time.perf_counter()
+        for pk in pks:
+            packing.scan_article(shipment=pk, actor=actor, text=skus[pk], key=f"{key}-{pk}")
+        seconds = time.perf_counter() - began
+    return {"seconds": seconds / len(pks), "statements": len(counted.sql) / len(pks)}
+
+
+def desk_post(pks: list[int], key: str) -> dict[str, Any]:
+    """The same as the desk's script posts it."""
+    from django.urls import reverse
+
+    from oscar_fulfillment.models import ShipmentLine
+
+    if not shared._client:
+        shared._client.append(shared.client())
+    lines = ShipmentLine.objects.filter(shipment__in=pks).order_by("line").values_list("shipment", "line__partner_sku")
+    skus = dict(lines)
+    with Statements() as counted:
+        began = time.perf_counter()
+        for pk in pks:
+            url = reverse("dashboard:scan-pack", kwargs={"shipment": pk})
+            data = {"text": skus[pk], "scan": f"{key}-{pk}"}
+            answer = shared._client[0].post(url, data, headers={"X-Requested-With": "fetch"})
+        seconds = time.perf_counter() - began
+    assert answer.json()["ok"], answer.json()
+    return {"seconds": seconds / len(pks), "statements": len(counted.sql) / len(pks)}
 
 
 def queues() -> dict[str, Any]:
@@ -221,6 +280,9 @@ ingest = tracking.ingest
 __all__ = [
     "big_order",
     "bulk",
+    "desk_post",
+    "desk_prepare",
+    "desk_scan",
     "export",
     "ingest",
     "layout",
@@ -237,5 +299,8 @@ __all__ = [
     "queues",
     "reset",
     "rss",
+    "slips",
+    "slips_by_weasyprint",
+    "slips_of_orders",
     "transition",
 ]

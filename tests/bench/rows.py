@@ -259,8 +259,56 @@ def p8(benches: list[Any]) -> None:
     bench.say("P8", "  memory", f"+{found['grown'] // 1024} MB", "<= 150 MB")
 
 
+def p9(benches: list[Any]) -> None:
+    """WeasyPrint is not among our dependencies: it is measured beside ours where it is found (PYTHONPATH helps)."""
+    bench, count = benches[0], 200
+    peer = bench.ours("slips_by_weasyprint", count=1)["seconds"] is not None
+    measured = {"ours": lambda block: bench.ours("slips", count=count)["seconds"]}
+    if peer:
+        measured["peer"] = lambda block: bench.ours("slips_by_weasyprint", count=count // 10)["seconds"]
+    found = bench.interleave(**measured)
+    bench.say("P9", f"{count} packing slips, Cyrillic, bar code, QR", f"{1 / found['ours']:.0f} pages/s", ">= 80/s")
+    if peer:
+        bench.say("P9", f"  against WeasyPrint ({1 / found['peer']:.0f} pages/s)", f"{bench.ratio('peer', 'ours'):.1f} x",
+                  ">= 6")  # fmt: skip
+    else:
+        bench.say("P9", "  against WeasyPrint", "not installed", ">= 6")
+    read = bench.ours("slips_of_orders", count=count)
+    bench.say("P9", f"  reading the orders included ({read['statements']} statements)", f"{1 / read['seconds']:.0f}/s")
+
+
+def p10(benches: list[Any]) -> None:
+    for bench in benches:
+        pks = bench.ours("desk_prepare", count=50)["pks"]
+        counts: dict[str, Any] = {}
+
+        def raw(block: int, bench: Any = bench) -> float:
+            bench.raw.reset()
+            return bench.raw.transition(0, BLOCK)
+
+        def measured(op: str, block: int, bench: Any = bench) -> float:
+            answer = bench.ours(op, pks=pks, key=f"{op}{block}")
+            counts[op] = answer["statements"]
+            return answer["seconds"]
+
+        found = bench.interleave(
+            raw=raw,
+            scan=lambda block: measured("desk_scan", block),
+            post=lambda block: measured("desk_post", block),
+            floor=lambda block, bench=bench: bench.ours("post_floor", count=BLOCK // 4)["seconds"],
+        )
+        bench.say("P10", "an article scanned, service call", f"{bench.ratio('scan', 'raw'):.2f} x raw", "<= 3")
+        bench.say("P10", "  statements", f"{counts['desk_scan']:g}")
+        bench.say("P10", "the same by HTTP POST", f"{bench.ratio('post', 'raw'):.2f} x raw", "")
+        bench.say("P10", "  against the empty POST", f"{bench.ratio('post', 'floor'):.2f} x")
+        bench.say("P10", "  statements of the whole request", f"{counts['desk_post']:g}", "<= 8")
+        bench.say("P10", "  server time", f"{found['post'] * 1000:.1f} ms", "< 150 ms")
+
+
 def p13(benches: list[Any]) -> None:
     outbox.main()
 
 
-ROWS = {"P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P13": p13}
+ROWS = {
+    "P1": p1, "P2": p2, "P3": p3, "P4": p4, "P5": p5, "P6": p6, "P7": p7, "P8": p8, "P9": p9, "P10": p10, "P13": p13,
+}  # fmt: skip

@@ -325,15 +325,3 @@ def test_a_big_order_with_several_parcels_notes_and_a_problem(page, boss):
     check_page(page, "order-big")
     page.get_by_role("button", name="Send again").click()
     expect(page.locator("#messages")).to_contain_text("The message will be sent again.")
-
-
-def test_the_slip_is_printed_and_noted(page, boss):
-    order = factories.paid_order()
-    page.goto(address(order))
-    with page.context.expect_page() as opened:
-        page.get_by_role("button", name="Print").click()
-    slip = opened.value
-    slip.wait_for_load_state()
-    expect(slip.locator("h1")).to_have_text(f"Order {order.number}")
-    check_page(slip, "order-slip", widths=(1280,))
-    assert order.fulfillment.history.filter(action="print").count() == 1

@@ -4,6 +4,8 @@ The sandbox runs as a new user has it (web, worker, simulators, one SQLite file)
 at a provider on the simulator's pages, accidents on its page "Accidents", days on the sandbox' page "Let time pass".
 """
 
+import re
+
 import pytest
 from playwright.sync_api import expect
 
@@ -281,7 +283,20 @@ def test_cash_on_pick_up(shopper, boss):
     check_page(boss, "cash-release")
     act(boss, "release")
     check_page(boss, "cash-released")
-    send_and_deliver(boss)
+    act(boss, "ready_for_pickup", {"Yes": True})
+    mail_about(shopper, number, "is ready to be collected")
+    mail = shopper.locator(".shop-mail-text pre").text_content()
+    assert "Rue de Bourg 12" in mail
+    code = re.search(r"\b[1-9][0-9]{7}\b", mail)[0]
+    boss.goto("/dashboard/orders/scan/pick-up/")
+    boss.fill("#scan-text", code)
+    boss.press("#scan-text", "Enter")
+    boss.wait_for_selector("text=Cash taken")
+    due = re.search(r"Due:[^0-9]*([0-9.]+)", boss.locator("#scan-region").inner_text())[1].rstrip(".")
+    boss.get_by_label("Cash taken").fill(due)
+    with boss.expect_navigation():
+        boss.get_by_role("button", name="Hand over").click()
+    boss.goto(f"/dashboard/orders/{number}/")
     assert badges(boss) == ["Paid", "Delivered"]
     check_page(boss, "cash-delivered")
 

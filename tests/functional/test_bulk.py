@@ -21,6 +21,7 @@ from oscar_fulfillment.models import (
 from oscar_fulfillment.services import bulk, payments
 from oscar_fulfillment.signals import validate_transition
 from oscar_fulfillment.test import factories
+from tests import pdf
 from tests.many import paid_copies
 
 from .test_order_list import URL, numbers, partner_user
@@ -111,30 +112,97 @@ def test_invoice_as_none_dispatch_and_deliver(staff):
 
 
 @pytest.mark.feature("Z13")
-def test_slips_of_many_orders_open_as_one_page_and_printing_is_noted(staff):
-    orders = [factories.paid_order(), factories.released_order(currency="CHF")]
+@pytest.mark.parametrize(
+    ("action", "document", "name"),
+    [
+        ("print", "slip", "packing-slips"),
+        ("print_picking", "picking", "picking-list"),
+        ("print_labels", "label", "labels"),
+    ],
+)
+def test_papers_of_many_orders_open_as_one_pdf_and_printing_is_noted(staff, action, document, name):
+    waiting, cancelled = factories.released_order(currency="CHF"), factories.cancelled_order()
+    orders = [factories.paid_order(), waiting]
+    response = act(staff, action, orders)
+    job = BulkJob.objects.get()
+    assert response.url == f"{URL}list/bulk/{job.pk}/document.pdf"
+    content = staff.get(response.url)
+    assert content["Content-Type"] == "application/pdf"
+    assert content["Content-Disposition"] == f'inline; filename="{name}-{job.pk}.pdf"'
+    words = pdf.words(content.content)
+    assert all(order.number in words for order in orders)
+    noted = StatusChange.objects.filter(action="print", data__document=document)
+    assert {row.fulfillment_id: row.data.get("shipments") for row in noted} == {
+        orders[0].pk: None, waiting.pk: [waiting.fulfillment.shipments.get().pk],
+    }  # fmt: skip
+    act(staff, action, [cancelled, waiting], key="again")
+    assert result(BulkJob.objects.first()) == {
+        cancelled.number: ("refused", ["cancelled"]), waiting.number: ("done", []),
+    }  # fmt: skip
+
+
+def test_what_has_left_is_not_picked_again(staff):
+    waiting, sent = factories.released_order(), factories.dispatched_order()
+    response = act(staff, "print_picking", [waiting, sent])
+    job = BulkJob.objects.get()
+    assert result(job) == {waiting.number: ("done", []), sent.number: ("refused", ["nothing_waits"])}
+    page = staff.get(response.url).content.decode()
+    assert f'href="{URL}list/bulk/{job.pk}/document.pdf"' in page
+    assert "Nothing of this order waits to be packed." in page
+    assert sent.number not in pdf.words(staff.get(f"{URL}list/bulk/{job.pk}/document.pdf").content)
+
+
+def test_papers_of_very_many_orders_come_in_parts(staff, settings):
+    settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "DOCUMENT_ORDERS": 2}
+    orders = [factories.released_order() for _ in range(5)]
     response = act(staff, "print", orders)
-    page = staff.get(response.url)
-    html = page.content.decode()
-    assert response.url.endswith("/slips/")
-    assert html.count('<section class="slip"') == 2
-    assert all(f"Order {order.number}" in html for order in orders)
-    assert "Rua A, 1" in html
-    assert StatusChange.objects.filter(action="print", data__document="slip").count() == 2
+    job = BulkJob.objects.get()
+    assert response.url == f"{URL}list/bulk/{job.pk}/"
+    page = staff.get(response.url).content.decode()
+    url = f"{URL}list/bulk/{job.pk}/document.pdf"
+    for part, (first, last) in enumerate([(1, 2), (3, 4), (5, 5)], 1):
+        assert f'href="{url}?part={part}"' in page
+        assert f"PDF of orders {first} to {last}" in page
+    printed = [[words[:6] for words in pdf.pages(staff.get(f"{url}?part={n}").content)] for n in (1, 2, 3)]
+    assert [len(pages) for pages in printed] == [2, 2, 1]
+    assert all(order.number in pdf.words(staff.get(f"{url}?part=3").content) for order in orders[4:])
+    for wrong in ("0", "4", "-1", "x", "٣", "9" * 30, ""):
+        assert staff.get(url, {"part": wrong}).status_code == 404
+    act(staff, "print_picking", orders)
+    url = f"{URL}list/bulk/{BulkJob.objects.first().pk}/document.pdf"
+    assert "Picking list, part 2 of 3" in pdf.words(staff.get(f"{url}?part=2").content)
 
 
-def test_slips_read_the_same_statements_for_any_number(staff):
+@pytest.mark.parametrize("action", ["print", "print_picking", "print_labels"])
+def test_papers_read_the_same_statements_for_any_number(staff, action):
     counts = []
     for size in (1, 4):
         job = bulk.submit(
-            action="print",
+            action=action,
             orders=bulk.selected(OrderFulfillment.objects, [factories.released_order().pk for _ in range(size)]),
             user=factories.staff_user("*"), key=f"p{size}",
         )  # fmt: skip
         with CaptureQueriesContext(connection) as queries:
-            assert staff.get(f"{URL}list/bulk/{job.pk}/slips/").status_code == 200
+            assert staff.get(f"{URL}list/bulk/{job.pk}/document.pdf").status_code == 200
         counts.append(len(queries))
-    assert counts[0] == counts[1]
+    assert counts[0] == counts[1] < 16
+
+
+def test_papers_that_cannot_be_made_lead_back_with_the_reason(staff, settings):
+    act(staff, "print", [factories.released_order()])
+    job = BulkJob.objects.get()
+    broken = {
+        "default": {"BACKEND": "oscar_fulfillment.documents.typst_engine.TypstEngine", "OPTIONS": {"font": ["X"]}}
+    }
+    settings.OSCAR_FULFILLMENT = {**settings.OSCAR_FULFILLMENT, "DOCUMENTS": broken}
+    page = staff.get(f"{URL}list/bulk/{job.pk}/document.pdf", follow=True)
+    assert page.redirect_chain == [(f"{URL}list/bulk/{job.pk}/", 302)]
+    assert "The document cannot be made" in page.content.decode()
+
+
+def test_a_job_that_prints_nothing_has_no_pdf(staff):
+    act(staff, "release", [factories.paid_order()])
+    assert staff.get(f"{URL}list/bulk/{BulkJob.objects.get().pk}/document.pdf").status_code == 404
 
 
 def test_the_same_form_twice_is_one_job(staff):
@@ -297,6 +365,7 @@ def untouched(client, status, data, path=URL):
     ("change", "status"),
     [
         ({"action": "explode"}, 400),
+        ({"action": "import_codes"}, 400),
         ({"action": ""}, 400),
         ({"action": "dispatch", "carrier": "pigeon"}, 400),
         ({"selected_order": []}, 400),
@@ -329,7 +398,7 @@ def test_too_many_orders_are_refused_before_anything_is_done(staff, settings):
     assert "At most 2 orders at once." in untouched(staff, 400, across)
 
 
-@pytest.mark.parametrize("action", ["release", "invoice", "dispatch", "deliver", "print"])
+@pytest.mark.parametrize("action", [*bulk.OFFERED])
 def test_each_action_needs_its_permission(client, action):
     order = factories.paid_order()
     client.force_login(factories.staff_user("view_order"))
@@ -348,7 +417,7 @@ def test_partners_see_their_own_jobs_only(client, person):
     order = factories.placed_order(lines=[(factories.product(partner="North"), 1)])
     job = bulk.submit(action="print", orders=[(order.pk, order.number)], user=person, key="k")
     partner_user(client, "North")
-    for path in ("", "progress/", "slips/"):
+    for path in ("", "progress/", "document.pdf"):
         assert client.get(f"{URL}list/bulk/{job.pk}/{path}").status_code == 404
     assert client.post(f"{URL}list/bulk/{job.pk}/retry/", {"key": "z"}).status_code == 404
     assert act(client, "print", [order]).status_code == 302
@@ -362,14 +431,14 @@ def test_a_partner_who_lost_the_sight_of_an_order_neither_retries_nor_prints_it(
     act(client, "print", [printed])
     refused, slips = BulkJob.objects.get(action="release"), BulkJob.objects.get(action="print")
     assert refused.refused_count == 1
-    assert printed.number in client.get(f"{URL}list/bulk/{slips.pk}/slips/").content.decode()
+    assert printed.number in pdf.words(client.get(f"{URL}list/bulk/{slips.pk}/document.pdf").content)
     payments.approve_payment(order=unpaid, actor=Actor.system("test"))
     get_model("partner", "Partner").objects.get(name="North").users.clear()
     response = client.post(f"{URL}list/bulk/{refused.pk}/retry/", {"key": "z"})
     assert response.status_code in (400, 403)
     assert shipping([unpaid]) == ["received"]
-    response = client.get(f"{URL}list/bulk/{slips.pk}/slips/")
-    assert printed.number not in response.content.decode()
+    response = client.get(f"{URL}list/bulk/{slips.pk}/document.pdf")
+    assert response.status_code == 403 or response["Content-Type"] != "application/pdf"
 
 
 def test_oscars_own_form_goes_through_our_steps(staff):

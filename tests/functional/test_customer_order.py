@@ -7,9 +7,20 @@ from oscar.core.loading import get_model
 
 from oscar_fulfillment.models import OrderFulfillment, Parcel, Shipment
 from oscar_fulfillment.selectors.customer import order_journey, order_status
-from oscar_fulfillment.services import cancelling, holds, invoicing, notes, parcels, payments, release, shipping
+from oscar_fulfillment.services import (
+    cancelling,
+    holds,
+    invoicing,
+    notes,
+    parcels,
+    payments,
+    release,
+    shipping,
+    tracking,
+)
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_key
+from tests.integration.parcels import fake_carriers, on_the_way, told, two_boxes
 
 pytestmark = pytest.mark.django_db
 
@@ -100,6 +111,39 @@ def test_each_parcel_shows_its_code_and_contents(client, team):
     assert "Other carrier" not in page
     assert "1 &times; Cup" in page
     assert "2 &times; Cup" in page
+
+
+@pytest.mark.feature("Z6")
+def test_several_parcels_of_one_shipment_each_say_where_they_are(client, team):
+    with fake_carriers():
+        order = two_boxes("FK1", "FK2", "FK3", lines=[(factories.product("Cup", stock=9), 3)])
+        first, second, third = Parcel.objects.order_by("number")
+        tracking.record_events(
+            [
+                (first.pk, [told("out_for_delivery", -30, text="Secret remark", place="Gate 7")]),
+                (second.pk, [told("delivered", -60)]),
+                (third.pk, [told("unknown", -60, code="X9", text="No idea")]),
+            ]
+        )
+        page = read(client, order)
+    for number, code in enumerate(("FK1", "FK2", "FK3"), 1):
+        assert f"Parcel {number}" in page
+        assert f"https://fake.example/follow/{code}" in page
+    assert "Out for delivery: <time" in page
+    assert page.count("3 &times; Cup") == 1  # told once: nobody counted what is in which box
+    assert "<ul></ul>" not in page
+    # The carrier's own words are for the shop, and so is what nobody understands.
+    for inner in ("Secret remark", "Gate 7", "Unknown code", "No idea", "X9"):
+        assert inner not in page
+
+
+def test_what_a_carrier_only_mentions_is_not_told(client, team):
+    with fake_carriers():
+        order = on_the_way("FK1")
+        tracking.record_events([(Parcel.objects.get().pk, [told("info", -30, text="Label printed")])])
+        page = read(client, order)
+    assert "Information" not in page
+    assert "Label printed" not in page
 
 
 def test_a_corrected_tracking_code_replaces_the_wrong_one(client, team):
@@ -277,9 +321,12 @@ def test_a_journey_costs_few_queries(django_assert_max_num_queries, team):
     order = factories.delivered_order(carrier="correios", tracking_code=CODE)
     notes.add_note(order=order, actor=team, text="Hi", visible_to_customer=True)
     again = fresh(order)
-    with django_assert_max_num_queries(8):
+    with django_assert_max_num_queries(9):
         journey = order_journey(again)
         assert order_journey(again) is journey
+    waiting = fresh(factories.released_order())
+    with django_assert_max_num_queries(6):
+        assert order_journey(waiting).parcels == []
     with django_assert_max_num_queries(0):
         assert order_status(again).status == "completed"
 

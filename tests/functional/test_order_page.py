@@ -12,7 +12,17 @@ from oscar.core.loading import get_model
 import oscar_fulfillment
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import OrderFulfillment
-from oscar_fulfillment.services import cancelling, holds, invoicing, notes, payments, release, shipping
+from oscar_fulfillment.services import (
+    cancelling,
+    door,
+    holds,
+    invoicing,
+    notes,
+    payments,
+    printing,
+    release,
+    shipping,
+)  # fmt: skip
 from oscar_fulfillment.test import factories
 
 pytestmark = pytest.mark.django_db
@@ -59,10 +69,10 @@ def full_order(lines, parcels, rows):
     invoicing.invoice_order(order=order, actor=factories.TEAM, kind="none")
     for shipment in order.fulfillment.shipments.all()[: parcels // 2]:
         shipping.dispatch_order(
-            order=order, actor=factories.TEAM, shipment=shipment.pk, carrier="other", tracking_code="X1"
+            order=order, actor=factories.TEAM, shipment=shipment.pk, carrier="other", tracking_code=f"X{shipment.pk}"
         )
     while OrderFulfillment.objects.get(pk=order.pk).version < rows:
-        notes.record_print(order=order, actor=factories.TEAM, document="slip")
+        door.move(order, printing.PRINTED, actor=factories.TEAM, data={"document": "slip"})
     return order
 
 
@@ -170,7 +180,7 @@ def test_hostile_text_stays_text_everywhere(client, boss):
     )
     notes.add_note(order=order, actor=factories.TEAM, text=HOSTILE, visible_to_customer=True)
     holds.place_hold(order=order, actor=Actor.system(HOSTILE), code="other", note=HOSTILE)
-    for name in ("order-detail", "order-print", "order-history", "order-oscar"):
+    for name in ("order-detail", "order-history", "order-oscar"):
         assert HOSTILE not in client.get(url(order, name)).content.decode()
     assert HOSTILE not in client.get(url(order, "order-step", action="approve_payment")).content.decode()
 
@@ -190,8 +200,9 @@ def test_an_order_of_before_shows_oscars_page_and_the_command(client, boss):
     text = client.get(url(order)).content.decode()
     assert "fulfillment_backfill" in text
     assert "Order contents" in text
-    for name in ("order-history", "order-print", "order-note"):
+    for name in ("order-history", "order-note"):
         assert client.get(url(order, name)).status_code == 404
+    assert client.get(url(order, "order-document", document="slip")).status_code == 404
     assert client.get(url(order, "order-step", action="release")).status_code == 404
     assert client.post(url(order), {"order_action": "save_note", "message": "Old"}).status_code == 302
     assert order.notes.count() == 1

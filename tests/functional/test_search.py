@@ -4,7 +4,7 @@ import pytest
 
 from oscar_fulfillment.models import OrderFulfillment
 from oscar_fulfillment.selectors import search
-from oscar_fulfillment.services import invoicing
+from oscar_fulfillment.services import invoicing, parcels, shipping
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_cnpj, make_key
 
@@ -79,6 +79,21 @@ def test_tracking_code(staff, others):
     assert find(staff, "AA123456785BR") == [order.number]
     assert find(staff, "aa 123456785 br") == [order.number]
     assert find(staff, "AA12345") == [order.number]
+
+
+@pytest.mark.feature("Z6")
+def test_the_code_of_any_parcel_finds_its_order_once(staff, others, team):
+    order = factories.invoiced_order(lines=[(factories.product(), 3)])
+    line = order.lines.get().pk
+    first = [{"carrier": "other", "tracking_code": code} for code in ("PACK-1001", "PACK-1002")]
+    shipping.dispatch_order(order=order, actor=team, boxes=first, quantities={line: 1})
+    shipping.dispatch_order(order=order, actor=team, carrier="other", tracking_code="PACK-1003", quantities={line: 1})
+    rest = order.fulfillment.shipments.get(status="pending")
+    named = [{"carrier": "other", "tracking_code": "PACK-1004"}]
+    parcels.change_parcels(order=order, actor=team, shipment=rest.pk, parcels=named)
+    for code in ("PACK-1001", "pack-1002", "PACK-1003", "PACK-1004", "PACK-100"):
+        assert find(staff, code) == [order.number], code
+    assert find(staff, "PACK-1005") == []
 
 
 def test_access_key_in_groups_too(staff, others, team):

@@ -175,7 +175,7 @@ RECORDS = {"order-hold": "place_hold", "order-note": "add_note", "order-problem"
 
 @pytest.mark.feature("Z2")
 @pytest.mark.parametrize(
-    "name", [*RECORDS, "order-hold-release", "order-tracking", "order-message-again", "order-print"]
+    "name", [*RECORDS, "order-hold-release", "order-tracking", "order-message-again", "order-document"]
 )
 def test_what_is_no_step_needs_its_permission_too(name, client):
     order = factories.dispatched_order()
@@ -183,6 +183,7 @@ def test_what_is_no_step_needs_its_permission_too(name, client):
         "order-hold-release": {"hold": 1},
         "order-tracking": {"shipment": 1},
         "order-message-again": {"message": 1},
+        "order-document": {"document": "slip"},
     }
     client.force_login(factories.staff_user("view_order"))
     before = everything()
@@ -192,14 +193,15 @@ def test_what_is_no_step_needs_its_permission_too(name, client):
 
 
 @pytest.mark.parametrize(
-    "name", ["order-detail", "order-oscar", "order-history", "order-print", "order-note", "order-hold"]
+    "name", ["order-detail", "order-oscar", "order-history", "order-document", "order-note", "order-hold"]
 )
 def test_a_visitor_and_a_customer_get_nothing(name, client):
     order = factories.placed_order()
-    assert client.get(page_url(order, name)).status_code == 302
+    url = page_url(order, name, **({"document": "slip"} if name == "order-document" else {}))
+    assert client.get(url).status_code == 302
     customer = factories.get_user_model().objects.create_user("cora", "cora@example.com", "x")
     client.force_login(customer)
-    assert client.get(page_url(order, name)).status_code == 403
+    assert client.get(url).status_code == 403
 
 
 @pytest.mark.feature("Z2")
@@ -759,16 +761,6 @@ def test_a_dead_message_is_sent_again(client, boss):
     assert message.status == "pending"
     assert said(client, client.post(url))[0].startswith("This message does not wait")
     assert client.post(page_url(other, "order-message-again", message=message.pk)).status_code == 404
-
-
-def test_printing_is_noted_once(client, boss):
-    order = factories.placed_order()
-    url = page_url(order, "order-print")
-    for _click in range(2):
-        assert client.post(url, {"key": "a" * 32}).url == url
-    assert [c.action for c in order.fulfillment.history.all()].count("print") == 1
-    assert order.number in text_of(client.get(url))
-    assert client.post(url, {"key": HOSTILE}).status_code == 302
 
 
 def test_a_receiver_that_raises_neither_undoes_nor_hides_a_step(client, boss, django_capture_on_commit_callbacks):

@@ -16,17 +16,20 @@ SOURCES = {
         "cancel_invoice": {"partially_invoiced", "invoiced", "partially_dispatched"},
         "dispatch": {"partially_invoiced", "invoiced", "partially_dispatched"},
         "cancel": {"received", "released", "partially_invoiced", "invoiced"},
+        "cancel_shipment": {"released", "partially_invoiced", "invoiced", "partially_dispatched"},
     },
     "STANDARD": {
         "release": {"received", "released", "partially_dispatched"},
         "dispatch": {"released", "partially_dispatched"},
         "cancel": {"received", "released"},
+        "cancel_shipment": {"released", "partially_dispatched"},
     },
     "PLUGIN": {
         "release": {"received", "released", "partially_dispatched"},
         "pack": {"released"},
         "dispatch": {"packed", "partially_dispatched"},
         "cancel": {"received", "released"},
+        "cancel_shipment": {"released", "partially_dispatched"},
     },
 }
 OSCAR = {
@@ -56,6 +59,7 @@ class Parcel:
     status: str = "pending"
     document: str = ""  # the key of its fiscal document, "none", or ""
     paper: int = 0  # which of the order's documents that is, from 1; 0 without one
+    dropped: bool = False  # cancelled, and not sent at all
 
 
 @dataclass
@@ -68,15 +72,17 @@ class ModelOrder:
     holds: set[str] = field(default_factory=set)
     problem: str = ""
     papers: int = 0  # documents ever entered
+    begun: bool = False  # something was released once
     #: one entry per history row; True where it makes an open form stale
     history: list[bool] = field(default_factory=lambda: [True])
 
     def waiting(self, pk):
-        return self.lines[pk].quantity - sum(p.units[pk] for p in self.parcels)
+        counted = (p for p in self.parcels if p.status != "cancelled" or p.dropped)
+        return self.lines[pk].quantity - sum(p.units[pk] for p in counted)
 
     @property
     def backorder(self):
-        return self.shipping != "cancelled" and bool(self.parcels) and any(self.waiting(pk) for pk in self.lines)
+        return self.shipping != "cancelled" and self.begun and any(self.waiting(pk) for pk in self.lines)
 
     def of(self, *statuses):
         return [p for p in self.parcels if p.status in statuses]
@@ -94,11 +100,13 @@ class ModelOrder:
         return {(True,): "invoiced", (False, True): "partially_invoiced"}.get(tuple(sorted(documents)), "released")
 
     def resolve(self, before_leaving):
-        found = {p.status for p in self.parcels}
+        found = {p.status for p in self.parcels} - {"cancelled"}
         if found <= {"pending"}:
             self.shipping = before_leaving
         elif "pending" in found or self.backorder:
             self.shipping = "partially_dispatched"
+        elif found == {"returned"}:
+            self.shipping = "returned"
         else:
             self.shipping = "dispatched" if "dispatched" in found else "delivered"
 
@@ -158,6 +166,7 @@ class Model:
         return True if plenty else None
 
     def do_release(self, o, units):
+        o.begun = True
         o.parcels.append(Parcel(Counter({pk: q for pk, q in units.items() if q})))
         o.resolve(o.prepared)
         for pk in units:
@@ -248,7 +257,7 @@ class Model:
         return o.shipping in ("dispatched", "delivered")
 
     def do_return(self, o, restock):
-        for parcel in o.parcels:
+        for parcel in o.of("dispatched", "delivered"):
             parcel.status = "returned"
             for pk, q in parcel.units.items():
                 self.records[o.lines[pk].record].in_stock += q if restock else 0
@@ -270,6 +279,59 @@ class Model:
             o.history.append(True)  # the payment's own row
         else:
             o.problem = "refund_due"
+
+    # Shipments that are still here
+
+    def may_split(self, o, parcel, wanted):
+        inside = all(0 <= q <= parcel.units[pk] for pk, q in wanted.items())
+        return parcel.status == "pending" and inside and 0 < sum(wanted.values()) < sum(parcel.units.values())
+
+    def do_split(self, o, parcel, wanted):
+        part = Counter({pk: q for pk, q in wanted.items() if q})
+        parcel.units -= part
+        o.parcels.append(Parcel(part, document=parcel.document, paper=parcel.paper))
+
+    def may_merge(self, o, parcels):
+        return len(parcels) > 1 and {p.status for p in parcels} == {"pending"} and len({p.paper for p in parcels}) == 1
+
+    def do_merge(self, o, parcels):
+        for parcel in parcels[1:]:
+            parcels[0].units += parcel.units
+            parcel.units, parcel.status = Counter(), "cancelled"
+
+    def may_cancel_shipment(self, o, parcel, keep):
+        if not o.starts("cancel_shipment") or parcel.status != "pending" or parcel.document not in ("", "none"):
+            return False
+        others = [p for p in o.parcels if p.status != "cancelled" and p is not parcel]
+        return keep or bool(others) or o.backorder
+
+    def do_cancel_shipment(self, o, parcel, keep):
+        self.give_up(o, [parcel], keep)
+
+    def may_cancel_rest(self, o):
+        if not o.starts("cancel_shipment") or not o.of("dispatched", "delivered", "returned"):
+            return False
+        return bool(o.of("pending") or o.backorder) and all(p.document in ("", "none") for p in o.of("pending"))
+
+    def do_cancel_rest(self, o):
+        if waiting := Counter({pk: o.waiting(pk) for pk in o.lines if o.waiting(pk)}):
+            o.parcels.append(Parcel(waiting))
+        self.give_up(o, o.of("pending"), keep=False)
+
+    def give_up(self, o, parcels, keep):
+        for parcel in parcels:
+            parcel.status, parcel.dropped = "cancelled", not keep
+            for pk, q in parcel.units.items() if not keep else ():
+                o.lines[pk].allocated -= q
+                self.records[o.lines[pk].record].allocated -= q
+        if all(p.status == "cancelled" for p in o.parcels):
+            o.shipping = "received"
+        else:
+            o.resolve(o.prepared)
+        if not keep and o.payment == "paid":
+            o.problem = "refund_due"
+        if not o.of("pending") and not o.backorder:
+            o.holds.clear()
 
     def may_hold(self, o, code):
         return o.shipping not in ("dispatched", "delivered", "returned", "cancelled") and code not in o.holds

@@ -61,7 +61,7 @@ def test_the_number_of_statements_does_not_grow_with_the_orders(django_assert_nu
     begun()
     for _order in range(3):
         paid(fresh=False)
-    with django_assert_num_queries(13):
+    with django_assert_num_queries(14):
         assert found() == []
 
 

@@ -153,7 +153,7 @@ def test_the_data_are_those_of_the_order(method):
     assert data.charges[2][1] == Decimal("-0.40")
     assert (data.total, data.tax) == (Decimal("37.00"), Decimal("2.77"))
     assert data.buyer.name == "Ana Souza"
-    assert data.buyer.lines == ("Rue A 1", "Lausanne", "1003")
+    assert data.buyer.lines == ("Rue A 1", "1003 Lausanne")
     with translation.override("fr"):  # the order's language
         label = gettext("UID")
     assert data.buyer.tax_ids == ((label, "CHE-109.322.551"),)

@@ -36,7 +36,18 @@ from oscar_fulfillment.models import (
     StatusChange,
 )
 from oscar_fulfillment.selectors.queues import build_queues
-from oscar_fulfillment.services import cancelling, door, holds, invoicing, notes, payments, release, shipping
+from oscar_fulfillment.services import (
+    cancelling,
+    door,
+    giving_up,
+    holds,
+    invoicing,
+    notes,
+    payments,
+    release,
+    shipment_edits,
+    shipping,
+)
 from oscar_fulfillment.services.actions import available_actions
 from oscar_fulfillment.test import factories
 from oscar_fulfillment.test.fiscal import make_key
@@ -289,6 +300,81 @@ class Pipeline(RuleBasedStateMachine):
             lambda options: cancelling.cancel_order(reason="No", **options), self.model.do_cancel,
         )  # fmt: skip
 
+    # Shipments that are still here
+
+    def a_shipment(self, o, order, number):
+        """One of the order's shipments with something in it (mostly one that is here), and its like in the model."""
+        rows = [s for s in Shipment.objects.filter(fulfillment=order.pk).order_by("pk") if s.lines.exists()]
+        if number < 80:
+            rows = [s for s in rows if s.status == "pending"] or rows
+        row = rows[number % len(rows)] if rows else None
+        return (row, self.like(o, row)) if row else (None, None)
+
+    @staticmethod
+    def like(o, row, without=()):
+        papers = dict(enumerate(Invoice.objects.filter(fulfillment=row.fulfillment_id).values_list("pk", flat=True), 1))
+        paper = next((n for n, pk in papers.items() if pk == row.invoice_id), 0)
+        units = {line.line_id: line.quantity for line in row.lines.all()}
+        return next(
+            p for p in o.parcels
+            if (p.status, p.paper, p.dropped, dict(p.units)) == (row.status, paper, row.is_dropped, units)
+            and not any(p is other for other in without)
+        )  # fmt: skip
+
+    @rule(number=choice, which=choice, who=choice, behind=seen, wanted=units.filter(bool))
+    def split(self, number, which, who, behind, wanted):
+        order, o = self.pick(number, lambda o: any(sum(p.units.values()) > 1 for p in o.of("pending")))
+        row, parcel = self.a_shipment(o, order, which)
+        if row is None:
+            return
+        quantities = dict(zip(o.lines, wanted, strict=False))
+        if which < 60 and sum(parcel.units.values()) > 1:
+            # A part of what is there, whatever was drawn.
+            quantities = {max(parcel.units): 1}
+        self.try_step(
+            order, who, behind, self.model.may_split(o, parcel, quantities),
+            lambda options: shipment_edits.split_shipment(shipment=row.pk, quantities=quantities, **options),
+            lambda o: self.model.do_split(o, parcel, quantities),
+        )  # fmt: skip
+
+    @rule(number=choice, which=st.lists(choice, min_size=1, max_size=3), who=choice, behind=seen)
+    def merge(self, number, which, who, behind):
+        order, o = self.pick(number, lambda o: len(o.of("pending")) > 1)
+        rows, parcels = {}, []
+        if which[0] < 70:  # all that are here
+            rows = {row.pk: row for row in Shipment.objects.filter(fulfillment=order.pk, status="pending")}
+        for place in which:
+            row, _parcel = self.a_shipment(o, order, place)
+            if row is not None and which[0] >= 70:
+                rows[row.pk] = row
+        for pk in sorted(rows, key=lambda pk: rows[pk].number):
+            parcels.append(self.like(o, rows[pk], without=parcels))
+        self.try_step(
+            order, who, behind, self.model.may_merge(o, parcels),
+            lambda options: shipment_edits.merge_shipments(shipments=list(rows), **options),
+            lambda o: self.model.do_merge(o, parcels),
+        )  # fmt: skip
+
+    @rule(number=choice, which=choice, who=choice, behind=seen, keep=st.booleans())
+    def cancel_a_shipment(self, number, which, who, behind, keep):
+        order, o = self.pick(number, lambda o: any(self.model.may_cancel_shipment(o, p, keep) for p in o.parcels))
+        row, parcel = self.a_shipment(o, order, which)
+        if row is None:
+            return
+        self.try_step(
+            order, who, behind, self.model.may_cancel_shipment(o, parcel, keep),
+            lambda options: giving_up.cancel_shipment(shipment=row.pk, keep=keep, reason="Broken", **options),
+            lambda o: self.model.do_cancel_shipment(o, parcel, keep),
+        )  # fmt: skip
+
+    @rule(number=choice, who=choice, behind=seen)
+    def cancel_the_rest(self, number, who, behind):
+        order, _o = self.pick(number, self.model.may_cancel_rest)
+        self.try_step(
+            order, who, behind, self.model.may_cancel_rest(_o),
+            lambda options: giving_up.cancel_rest(reason="Sold out", **options), self.model.do_cancel_rest,
+        )  # fmt: skip
+
     @rule(number=choice, who=choice, behind=seen, code=hold_codes)
     def hold(self, number, who, behind, code):
         order, o = self.pick(number, lambda o: self.model.may_hold(o, code))
@@ -356,7 +442,8 @@ class Pipeline(RuleBasedStateMachine):
         pk, _call, options, _sequence = self.done[number % len(self.done)]
         before = dump()
         with pytest.raises(FulfillmentError):
-            notes.record_print(order=options["order"], actor=options["actor"], document="slip", key=options["key"])
+            print_ = Move("document", "print", is_record=True)
+            door.move(options["order"], print_, actor=options["actor"], key=options["key"])
         assert dump() == before
 
     # Many orders at once

@@ -20,37 +20,67 @@ from tests.plugin.flow import FLOW as PLUGIN
 # One row per shipping state, one column per step: x it may start there, . it may not, blank: not in this flow.
 SHIPPING = {
     "BRAZIL": """
-                              release invoice cancel_invoice dispatch deliver return cancel restore
-        received              x       .       .              .        .       .      x      .
-        released              x       x       .              .        .       .      x      .
-        partially_invoiced    x       x       x              x        .       .      x      .
-        invoiced              x       .       x              x        .       .      x      .
-        partially_dispatched  x       x       x              x        x       .      .      .
-        dispatched            .       .       .              .        x       x      .      .
-        delivered             .       .       .              .        .       x      .      .
-        returned              .       .       .              .        .       .      .      .
-        cancelled             .       .       .              .        .       .      .      x
+                              release invoice cancel_invoice dispatch deliver return hand_over cancel restore
+        received              x       .       .              .        .       .      .         x      .
+        released              x       x       .              .        .       .      .         x      .
+        partially_invoiced    x       x       x              x        .       .      x         x      .
+        invoiced              x       .       x              x        .       .      x         x      .
+        partially_dispatched  x       x       x              x        x       .      x         .      .
+        dispatched            .       .       .              .        x       x      .         .      .
+        delivered             .       .       .              .        .       x      .         .      .
+        returned              .       .       .              .        .       .      .         .      .
+        cancelled             .       .       .              .        .       .      .         .      x
+
+                              cancel_shipment receive_return send_replacement
+        received              .               .              .
+        released              x               .              .
+        partially_invoiced    x               .              .
+        invoiced              x               .              .
+        partially_dispatched  x               x              x
+        dispatched            .               x              x
+        delivered             .               x              x
+        returned              .               x              x
+        cancelled             .               .              .
     """,
     "STANDARD": """
-                              release dispatch deliver return cancel restore
-        received              x       .        .       .      x      .
-        released              x       x        .       .      x      .
-        partially_dispatched  x       x        x       .      .      .
-        dispatched            .       .        x       x      .      .
-        delivered             .       .        .       x      .      .
-        returned              .       .        .       .      .      .
-        cancelled             .       .        .       .      .      x
+                              release dispatch deliver return hand_over cancel restore
+        received              x       .        .       .      .         x      .
+        released              x       x        .       .      x         x      .
+        partially_dispatched  x       x        x       .      x         .      .
+        dispatched            .       .        x       x      .         .      .
+        delivered             .       .        .       x      .         .      .
+        returned              .       .        .       .      .         .      .
+        cancelled             .       .        .       .      .         .      x
+
+                              cancel_shipment receive_return send_replacement
+        received              .               .              .
+        released              x               .              .
+        partially_dispatched  x               x              x
+        dispatched            .               x              x
+        delivered             .               x              x
+        returned              .               x              x
+        cancelled             .               .              .
     """,
     "PLUGIN": """
-                              release dispatch deliver return cancel pack restore
-        received              x       .        .       .      x      .      .
-        released              x       .        .       .      x      x      .
-        packed                .       x        .       .      .      .      .
-        partially_dispatched  x       x        x       .      .      .      .
-        dispatched            .       .        x       x      .      .      .
-        delivered             .       .        .       x      .      .      .
-        returned              .       .        .       .      .      .      .
-        cancelled             .       .        .       .      .      .      x
+                              release dispatch deliver return hand_over cancel pack restore
+        received              x       .        .       .      .         x      .    .
+        released              x       .        .       .      x         x      x    .
+        packed                .       x        .       .      .         .      .    .
+        partially_dispatched  x       x        x       .      x         .      .    .
+        dispatched            .       .        x       x      .         .      .    .
+        delivered             .       .        .       x      .         .      .    .
+        returned              .       .        .       .      .         .      .    .
+        cancelled             .       .        .       .      .         .      .    x
+
+                              cancel_shipment receive_return send_replacement
+        received              .               .              .
+        released              x               .              .
+        packed                .               .              .
+        partially_dispatched  x               x              x
+        dispatched            .               x              x
+        delivered             .               x              x
+        returned              .               x              x
+        cancelled             .               .              .
     """,
 }
 PAYMENT = """
@@ -65,9 +95,13 @@ PAYMENT = """
 
 
 def table(machine, drawn):
-    """(state, step, allowed) of a drawn table, every cell of the machine."""
-    first, *lines = [line.split() for line in drawn.strip("\n").splitlines() if line.strip()]
-    cells = [(state, step, cell == "x") for state, *marks in lines for step, cell in zip(first, marks, strict=True)]
+    """(state, step, allowed) of a drawn table (in parts, where it is wide), every cell of the machine."""
+    cells = []
+    for part in drawn.strip("\n").split("\n\n"):
+        first, *lines = [line.split() for line in part.splitlines() if line.strip()]
+        cells += [
+            (state, step, cell == "x") for state, *marks in lines for step, cell in zip(first, marks, strict=True)
+        ]
     assert {(s, t) for s, t, _x in cells} == {(s, t) for s in machine.states for t in machine.transitions}
     return cells
 
@@ -88,7 +122,8 @@ def situation(**columns):
     usual = {
         "pk": 1, "number": "1", "hold_count": 0, "payment_status": "paid", "shipping_status": "received",
         "has_backorder": True, "payment_method": None, "flow_definition": BRAZIL, "ships_before_payment": False,
-        "shipments": SimpleNamespace(all=lambda: shipments),
+        "is_collected": True,
+        "shipments": SimpleNamespace(all=lambda: shipments), "returns": SimpleNamespace(all=list),
     }  # fmt: skip
     subject = SimpleNamespace(**usual | columns)
     return Step(subject, [Move("x", "y")], Actor.system("test"), None, {})
@@ -119,6 +154,8 @@ def test_a_step_that_is_too_early_says_which_come_first():
     found = refusals(situation(shipping_status="delivered"), BRAZIL.shipping, BRAZIL.shipping.transitions["release"])
     assert str(found[0].remedy) == ""
 
+
+AT_THE_COUNTER = SimpleNamespace(paid_on_delivery=True, is_run_by_provider=False, label="Cash")
 
 GUARDS = [
     # what is odd about the order, the step, the code of the reason
@@ -156,6 +193,26 @@ GUARDS = [
      "cancel_invoice", "invoice_used"),
     ({"shipping_status": "partially_dispatched", "shipments": [("delivered", 1), ("pending", None)]},
      "cancel_invoice", "invoice_used"),
+    ({"shipping_status": "invoiced", "is_collected": False}, "hand_over", "no_pick_up"),
+    ({"shipping_status": "invoiced", "hold_count": 1}, "hand_over", "on_hold"),
+    ({"shipping_status": "invoiced", "payment_status": "awaiting_payment"}, "hand_over", "not_paid"),
+    # Who hands the goods over takes the money.
+    ({"shipping_status": "invoiced", "payment_status": "awaiting_payment", "payment_method": AT_THE_COUNTER},
+     "hand_over", None),
+    ({"shipping_status": "invoiced", "payment_status": "cancelled", "payment_method": AT_THE_COUNTER},
+     "hand_over", "no_money"),
+    ({"shipping_status": "partially_dispatched", "shipments": [("pending", None)]}, "hand_over", "not_invoiced"),
+    ({"shipping_status": "partially_dispatched", "shipments": [("dispatched", 1)]}, "hand_over", "not_released"),
+    ({"shipping_status": "released", "has_backorder": False, "shipments": [("pending", None)]},
+     "cancel_shipment", None),
+    ({"shipping_status": "partially_dispatched", "has_backorder": True, "shipments": [("delivered", 1)]},
+     "cancel_shipment", None),
+    ({"shipping_status": "partially_dispatched", "has_backorder": False,
+      "shipments": [("delivered", 1), ("cancelled", None)]}, "cancel_shipment", "nothing_pending"),
+    # Neither a hold nor missing money keeps goods in the order that nobody is to get.
+    ({"shipping_status": "released", "hold_count": 1, "payment_status": "awaiting_payment"}, "cancel_shipment", None),
+    ({"shipping_status": "dispatched", "hold_count": 1}, "receive_return", None),
+    ({"shipping_status": "returned", "hold_count": 1}, "send_replacement", None),
 ]  # fmt: skip
 
 

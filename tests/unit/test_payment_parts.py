@@ -12,7 +12,7 @@ from PIL import Image
 from oscar_fulfillment.documents.parties import Party
 from oscar_fulfillment.documents.payment_parts import pix, references, russian_qr, swiss_qr
 from oscar_fulfillment.documents.payment_parts.latin import ascii_only, romanised
-from oscar_fulfillment.documents.payment_parts.qr import qr_code, qr_svg
+from oscar_fulfillment.documents.qr import MASK, qr_code, qr_svg
 from oscar_fulfillment.documents.renderer import DocumentError
 from tests.invoices import IBAN, QR_IBAN
 
@@ -25,10 +25,10 @@ ACCOUNT = {
 KEY = "123e4567-e12b-12d1-a456-426655440000"
 
 
-def decoded(payload):
+def decoded(payload, mask=None):
     """What a scanner reads from the code of this text."""
     picture = io.BytesIO()
-    qr_code(payload).save(picture, kind="png", scale=4, border=4)
+    qr_code(payload, mask=mask).save(picture, kind="png", scale=4, border=4)
     (found,) = zxingcpp.read_barcodes(Image.open(picture))
     return found.text
 
@@ -387,3 +387,9 @@ def test_a_code_that_would_be_too_large_is_refused():
         qr_svg("x" * 5000)
     with pytest.raises(DocumentError, match="too much"):
         qr_svg("x" * 1200, max_version=25)
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.from_regex(r"9[1-4][0-9]{14}|https://[a-z.]{4,30}/[A-Za-z0-9:_/-]{1,90}", fullmatch=True))
+def test_codes_drawn_by_the_hundred_read_back_too(payload):
+    assert decoded(payload, MASK) == payload

@@ -9,10 +9,10 @@ from decimal import Decimal
 from typing import Any, Protocol
 
 from oscar_fulfillment.documents.parties import Party
+from oscar_fulfillment.documents.qr import qr_svg
 from oscar_fulfillment.documents.renderer import DocumentError
 
 from . import pix, references, russian_qr, swiss_qr
-from .qr import qr_svg
 
 
 @dataclass(frozen=True)

@@ -13,11 +13,11 @@ from typing import Any
 
 from oscar_fulfillment.core.exceptions import ConfigurationError
 from oscar_fulfillment.documents.parties import Party
+from oscar_fulfillment.documents.qr import qr_svg
 from oscar_fulfillment.documents.renderer import DocumentError
 
 from . import references
 from .latin import romanised
-from .qr import qr_svg
 
 #: Headings of the forms, in the languages that there are: Annex D of the guidelines.
 LABELS: dict[str, dict[str, str]] = {

@@ -70,10 +70,4 @@
     };
     window.setTimeout(ask, 500);
   }
-
-  const print = document.querySelector("[data-ff-print]");
-  if (print) {
-    print.hidden = false;
-    print.addEventListener("click", () => window.print());
-  }
 })();
