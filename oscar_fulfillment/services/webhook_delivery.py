@@ -61,9 +61,13 @@ def deliver(message: OutboundMessage) -> None:
 
 
 def _body(message: OutboundMessage, endpoint: WebhookEndpoint) -> bytes:
-    """The bytes to send: made once and kept with the message before anybody sees them."""
-    if "body" not in message.payload:
-        message.payload["body"] = make_body(message, endpoint)
+    """The bytes to send: made once and kept with the message before anybody sees them.
+
+    Made anew only where the buyer's data is in them and is not wanted any more.
+    """
+    kept = message.payload
+    if "body" not in kept or (kept.get("with_customer") and not endpoint.includes_customer):
+        message.payload |= {"body": make_body(message, endpoint), "with_customer": endpoint.includes_customer}
         mine = OutboundMessage._base_manager.filter(pk=message.pk, lease=message.lease)
         if not mine.update(payload=message.payload):
             raise AdapterUnavailable("another worker has taken this message over")

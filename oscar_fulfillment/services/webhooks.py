@@ -68,8 +68,13 @@ def save_webhook(
         else:
             found = _locked(endpoint, seen)
             found.version += 1
+        moves = endpoint is not None and given.get("url", found.url) != found.url
         for name, value in given.items():
             setattr(found, name, value)
+        if moves:
+            # What the old address did says nothing of the new one.
+            found.failing_since, found.deaths = None, 0
+            circuit.reopen(outbox.PUMP.health_name(found.lane))
         if not found.all_events and not found.events:
             raise InvalidInput({"events": [_("Choose at least one event.")]})
         _write(found, actor, now)

@@ -29,10 +29,11 @@ def run(sql="SELECT 1"):
 
 
 def sent(queries):
-    """Statements beside the workers' wake-up; the captured BEGIN and COMMIT are Django's words, not the driver's."""
+    """Statements beside the workers' wake-up and the look, every few seconds, at who listens; the captured BEGIN and
+    COMMIT are Django's words, not the driver's."""
+    beside = ("queuesignal", "django_q", "webhookendpoint")
     return [
-        q["sql"] for q in queries
-        if q["sql"] not in ("BEGIN", "COMMIT") and not any(word in q["sql"] for word in ("queuesignal", "django_q"))
+        q["sql"] for q in queries if q["sql"] not in ("BEGIN", "COMMIT") and not any(w in q["sql"] for w in beside)
     ]  # fmt: skip
 
 

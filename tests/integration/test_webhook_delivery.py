@@ -94,6 +94,25 @@ def test_every_try_says_the_same_under_the_same_id_with_its_own_moment(receiver,
     assert again[2]["Webhook-Signature"] != first[2]["Webhook-Signature"]
 
 
+def test_the_buyers_data_is_not_sent_once_it_is_not_wanted_any_more(answers, team):
+    answers.script[:] = [500, 500, 200]
+    endpoint = make(includes_customer=True)
+    message = told(endpoint)
+    send(endpoint)
+    webhooks.save_webhook(actor=team, endpoint=endpoint, values={"includes_customer": False})
+    for _time in range(2):
+        due(endpoint)
+        send(endpoint)
+    first, second, third = (body.decode() for _url, body, _headers in answers.sent)
+    assert "ana@example.com" in first
+    assert "ana@example.com" not in second
+    assert third == second
+    webhooks.save_webhook(actor=team, endpoint=endpoint, values={"includes_customer": True})
+    webhooks.replay(endpoint=endpoint, message=message)
+    send(endpoint)
+    assert answers.sent[-1][1].decode() == second, "what was said without it is said without it again"
+
+
 def test_each_try_is_in_the_log(receiver):
     endpoint = connect(receiver)
     message = told(endpoint)

@@ -208,6 +208,7 @@ def test_a_batch_costs_the_same_number_of_statements_for_any_number_of_orders(te
 
 def test_who_wants_what_is_read_once_in_a_while_and_never_without_need(team, monkeypatch):
     order = factories.placed_order()
+    webhook_events.subscribers.forget()
     webhook_events.subscribers.prime()
     with CaptureQueriesContext(connection) as queries:
         payments.approve_payment(order=order, actor=team)

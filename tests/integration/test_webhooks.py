@@ -99,6 +99,16 @@ def test_a_change_counts_at_once_and_keeps_the_key():
     assert events(endpoint) == ["order.recorded", "payment.approved"]
 
 
+def test_a_new_address_begins_without_the_faults_of_the_old_one():
+    endpoint = make()
+    WebhookEndpoint.objects.update(failing_since=timezone.now(), deaths=2)
+    LaneHealth.objects.create(name=f"outbox:{endpoint.lane}", paused_until=timezone.now() + timedelta(days=1))
+    same = webhooks.save_webhook(actor=MARTA, endpoint=endpoint, values={"url": endpoint.url, "description": "x"})
+    assert (same.deaths, LaneHealth.objects.count()) == (2, 1)
+    moved = webhooks.save_webhook(actor=MARTA, endpoint=endpoint, values={"url": "https://new.example/"})
+    assert (moved.deaths, moved.failing_since, LaneHealth.objects.count()) == (0, None, 0)
+
+
 def test_the_second_of_two_is_told():
     endpoint = make()
     webhooks.save_webhook(actor=MARTA, endpoint=endpoint, values={"description": "first"}, seen=1)
