@@ -197,7 +197,7 @@ def names(word: str, *texts: str) -> bool:
     Digits and marks may touch it ("sedex10", "correios_pac"), other letters not ("pacote", "English" for GLS).
     """
     pattern = re.compile(rf"(?<![^\W\d_]){re.escape(word)}(?![^\W\d_])", re.IGNORECASE)
-    return any(pattern.search(text or "") for text in texts)
+    return any(pattern.search(str(text or "")) for text in texts)
 
 
 def check_url_template(alias: str, template: str) -> None:

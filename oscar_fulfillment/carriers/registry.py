@@ -28,11 +28,6 @@ class CarrierRegistry(Registry):
         self._rows: dict[str, Mapping[str, Any]] = {}
         self._read_at = float("-inf")
 
-    def _forget(self, *, setting: str, **kwargs: Any) -> None:
-        super()._forget(setting=setting, **kwargs)
-        if setting == "OSCAR_FULFILLMENT":
-            self.forget()
-
     def forget(self) -> None:
         """Read the dashboard's part anew when next asked."""
         self._read_at = float("-inf")

@@ -9,6 +9,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext
 
 from oscar_fulfillment.carriers import carriers
+from oscar_fulfillment.models.parcel import TRACKING_LABELS
 from oscar_fulfillment.services import followups, printing
 
 from .money_words import OPERATIONS, moment, money, provider_name, state_label
@@ -34,6 +35,8 @@ _LABELS = {
     "document": gettext_lazy("Document"),
     "file": gettext_lazy("File"),
     "protocol": gettext_lazy("Protocol"),
+    "tracking": gettext_lazy("Where it is"),
+    "text": gettext_lazy("In the carrier's words"),
     "handed_to": gettext_lazy("Handed over to"),
     "boxes": gettext_lazy("Boxes"),
 }
@@ -57,8 +60,9 @@ OUTCOMES = {
 REFUND_WAYS = {"hand": gettext_lazy("By hand"), "credit": gettext_lazy("As a credit note")}
 
 
-def _carrier(alias: Any) -> str:
-    return str(carriers.get(alias).name if alias in carriers else alias)
+def _carrier(aliases: str) -> str:
+    """One alias, or several where the parcels of a shipment went different ways."""
+    return ", ".join(str(carriers.get(each).name) if each in carriers else each for each in aliases.split(", "))
 
 
 def _document(name: Any) -> str:
@@ -73,6 +77,7 @@ _SHOWN: dict[str, Callable[[Any], str]] = {
     "held_until": moment,
     "what": lambda value: str(MISMATCHES.get(value, value)),
     "carrier": _carrier,
+    "tracking": lambda value: str(TRACKING_LABELS.get(value, value)),
     "document": _document,
 }
 

@@ -11,6 +11,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.forms.utils import ErrorDict
 from django.utils.module_loading import import_string
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
@@ -85,6 +86,15 @@ class StepForm(forms.Form):
         """What will happen, said before the person agrees."""
         return []
 
+    def asks_for_more(self) -> bool:
+        """Whether what was sent asks for more fields, and takes no step."""
+        return False
+
+    def forgive(self) -> None:
+        """Show what was typed without complaints: it is not finished."""
+        self._errors = ErrorDict()
+        self.cleaned_data = {}
+
     def permissions(self) -> list[str]:
         """Actions of ``permissions.PERMISSIONS`` that what was chosen needs beside the step's own."""
         return []
@@ -135,7 +145,7 @@ class StepForm(forms.Form):
     @staticmethod
     def _dress(name: str, field: forms.Field) -> None:
         widget = field.widget
-        if isinstance(widget, forms.RadioSelect | forms.CheckboxInput):
+        if isinstance(widget, forms.RadioSelect | forms.CheckboxInput | forms.CheckboxSelectMultiple):
             css = "form-check-input"
         elif isinstance(widget, forms.Select):
             css = "custom-select no-widget-init"
@@ -214,6 +224,8 @@ from . import (  # noqa: E402  (they fill FORMS)
     page_forms_goods,  # noqa: F401
     page_forms_money,  # noqa: F401
     page_forms_order,  # noqa: F401
+    page_forms_parcels,  # noqa: F401
     page_forms_payment,  # noqa: F401
     page_forms_pickup,  # noqa: F401
+    page_forms_shipments,  # noqa: F401
 )

@@ -1,4 +1,4 @@
-"""Forms about the goods: release, fiscal document, dispatch, delivery, return, tracking code."""
+"""Forms about the goods: release, fiscal document, delivery, return. What names boxes is in page_forms_parcels."""
 
 from __future__ import annotations
 
@@ -9,12 +9,11 @@ from django import forms
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, pgettext_lazy
 
-from oscar_fulfillment.carriers import carriers, offered, suggest
 from oscar_fulfillment.fiscal.access_key import widget_attrs
 from oscar_fulfillment.models import StatusChange
 from oscar_fulfillment.models.invoice import NFE, NONE, OTHER
 from oscar_fulfillment.selectors.order_page_rows import ShipmentRow
-from oscar_fulfillment.services import invoicing, parcels, release, shipping
+from oscar_fulfillment.services import invoicing, release, shipping
 
 from .page_forms import StepForm, form, mail_address, mail_field, reason_field
 
@@ -169,52 +168,6 @@ class ShipmentForm(StepForm):
             self.fields["shipment"].initial = int(chosen)
 
 
-def _tracking_fields() -> tuple[forms.CharField, forms.CharField]:
-    carrier = forms.CharField(label=gettext_lazy("Carrier"), required=False, widget=forms.Select)
-    code = forms.CharField(
-        label=gettext_lazy("Tracking code"),
-        required=False,
-        help_text=gettext_lazy("The code alone, not the link."),
-        widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false", "class": "ff-key"}),
-    )
-    return carrier, code
-
-
-def carrier_choices() -> list[tuple[str, Any]]:
-    """The shop's carriers, and none."""
-    return [("", _("No carrier (own delivery, pick-up)")), *offered()]
-
-
-@form("dispatch")
-class DispatchForm(ShipmentForm):
-    """The goods leave."""
-
-    carrier, tracking_code = _tracking_fields()
-    notify = mail_field(gettext_lazy("Send the customer the mail?"))
-
-    def prepare(self) -> None:
-        self.offer(self.page.to_dispatch, _("All that is ready"))
-        alias = suggest(self.page.order)
-        self.fields["carrier"].widget.choices = carrier_choices()  # type: ignore[attr-defined]
-        self.fields["carrier"].initial = alias
-        # A carrier that mails the tracking link by itself answers the question; otherwise a person does.
-        if alias and carriers.get(alias).automatic_tracking_mail:
-            self.fields["notify"].initial = "yes"
-        self.fields["notify"].help_text = _("With the tracking link, to %(address)s.") % {
-            "address": mail_address(self.page)
-        }
-
-    def save(self, **common: Any) -> StatusChange:
-        typed = self.cleaned_data
-        return shipping.dispatch_order(
-            carrier=typed["carrier"],
-            tracking_code=typed["tracking_code"],
-            shipment=typed["shipment"],
-            notify=typed["notify"] == "yes",
-            **common,
-        )
-
-
 @form("deliver")
 class DeliverForm(ShipmentForm):
     """The goods have arrived."""
@@ -247,31 +200,3 @@ class ReturnForm(StepForm):
     def save(self, **common: Any) -> StatusChange:
         typed = self.cleaned_data
         return shipping.return_order(reason=typed["reason"], restock=typed["restock"] == "yes", **common)
-
-
-@form("change_tracking")
-class TrackingForm(StepForm):
-    """The tracking code was wrong, or comes later."""
-
-    submit_label = gettext_lazy("Save the tracking code")
-
-    carrier, tracking_code = _tracking_fields()
-    notify = mail_field(gettext_lazy("Send the customer the new link?"))
-
-    def prepare(self) -> None:
-        self.fields["carrier"].widget.choices = carrier_choices()  # type: ignore[attr-defined]
-        row = next((r for r in self.page.under_way if str(r.shipment.pk) == self.options.get("shipment")), None)
-        if row is not None:
-            box = next(iter(row.parcels), None)
-            self.fields["carrier"].initial = box.carrier if box else suggest(self.page.order)
-            self.fields["tracking_code"].initial = box.tracking_code if box else ""
-
-    def save(self, **common: Any) -> StatusChange:
-        typed = self.cleaned_data
-        return parcels.change_tracking(
-            shipment=int(self.options["shipment"]),
-            carrier=typed["carrier"],
-            tracking_code=typed["tracking_code"],
-            notify=typed["notify"] == "yes",
-            **common,
-        )

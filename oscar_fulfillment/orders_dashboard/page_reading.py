@@ -24,6 +24,7 @@ from .followup_words import present
 from .money_actions import money_actions
 from .page_documents import document_menu
 from .page_forms import form_class
+from .page_shipments import ShipmentCards
 from .page_steps import hold_refusal, page_steps
 
 PAGE = "oscar_fulfillment/orders/page.html"
@@ -64,7 +65,7 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "has_invoice_pdf": user_may(user, "print") and documents.can_be_invoiced(page.order),
         "may_see_notes": user.is_staff and user_may(user, "invoice"),
         "may_send_again": user_may(user, "manage_messages"),
-        "may_change_tracking": user_may(user, "change_tracking"),
+        "shipments": ShipmentCards(page, user, steps),
         "may_make_ready": user_may(user, "ready_for_pickup") and page.fulfillment.is_collected,
         "may_returns": user_may(user, "work_returns"),
         "note_form_inline": form_class("note")(page, action="add_note", auto_id="note_%s"),

@@ -10,6 +10,7 @@ from django.db import transaction
 from django.http import Http404, HttpResponse
 from django.shortcuts import render
 from django.utils.decorators import method_decorator
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
@@ -42,6 +43,11 @@ class StepView(OrderView):
         "resolve_problem": ("resolve_problem", RECORDS["problem", "resolve_problem"]),
         "revert_edit": ("revert_edit", RECORDS["edit", "revert_edit"]),
         "change_tracking": ("change_tracking", RECORDS["shipment", "change_tracking"]),
+        "change_parcels": ("change_parcels", RECORDS["shipment", "change_parcels"]),
+        "split_shipment": ("split_shipment", _("Split the shipment")),
+        "merge_shipments": ("merge_shipments", _("Merge shipments")),
+        "order_carriage": ("order_carriage", _("Order at the carrier")),
+        "cancel_carriage": ("cancel_carriage", _("Cancel at the carrier")),
         "ready_for_pickup": ("ready_for_pickup", RECORDS["shipment", "ready_for_pickup"]),
         "add_note": ("note", RECORDS["note", "add_note"]),
         **{action: (action, label) for action, label in MONEY_ACTIONS.items() if action != "refund_payment"},
@@ -68,6 +74,10 @@ class StepView(OrderView):
     def post(self, request: Any, *args: Any, **kwargs: Any) -> HttpResponse:
         page, steps = self._read(lazy=True)
         form = self._form(page, steps, data=request.POST)
+        if form.asks_for_more():
+            again = self._form(page, steps, data=request.POST, fresh=True)
+            again.forgive()
+            return self._show(page, again, self._all_steps(page))
         if not form.is_valid():
             again = self._form(page, steps, data=request.POST, fresh=True)
             return self._show(page, again, self._all_steps(page), status=422, broken=form.is_broken)
@@ -108,7 +118,7 @@ class StepView(OrderView):
         options = {
             k: str(v)
             for k, v in {**self.request.GET.dict(), **self.kwargs}.items()
-            if k in ("shipment", "hold", "payment")
+            if k in ("shipment", "hold", "payment", "parcel", "carriage")
         }
         step = steps.by_name.get(self.name)
         if not self.action and step is not None:

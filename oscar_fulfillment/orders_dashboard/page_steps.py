@@ -11,7 +11,7 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.permissions import user_may
 from oscar_fulfillment.selectors.order_page import OrderPage
-from oscar_fulfillment.services.actions import ActionState, available_actions, way_of
+from oscar_fulfillment.services.actions import OF_SHIPMENTS, ActionState, available_actions, way_of
 from oscar_fulfillment.services.actions import no_permission as no_permission_reason
 
 
@@ -89,7 +89,8 @@ def page_steps(page: OrderPage, user: Any, *, only: str = "") -> PageSteps:
             action, step_url(page, action.name), _state(page, action, index < next_index), override
         )
     on_the_way = _past([found[name] for name in _way(page) if name in found])
-    aside = [step for step in found.values() if step not in on_the_way and step.name != "cancel"]
+    elsewhere = {"cancel", *OF_SHIPMENTS}
+    aside = [step for step in found.values() if step not in on_the_way and step.name not in elsewhere]
     others = [
         step
         for step in aside
@@ -144,7 +145,14 @@ _HELP = {
 }
 
 
+#: What stands for "all that has not left" where a shipment is to be cancelled.
+REST = "rest"
+
+
 def _linked(page: OrderPage, action: ActionState, reason: Reason, coming: ActionState | None) -> Reason:
+    if reason.code == "wrong_state" and action.name == "cancel" and _has_rest(page):
+        url = f"{step_url(page, 'cancel_shipment')}?shipment={REST}"
+        return replace(reason, remedy=_("Cancel the rest"), url=url)
     if reason.code == "wrong_state":
         # The machine knows every way there, the page the one that this order goes.
         if action.name not in page.flow.steps or coming is None:
@@ -154,6 +162,13 @@ def _linked(page: OrderPage, action: ActionState, reason: Reason, coming: Action
     helping = _HELP.get(reason.code)
     known = any(helping in machine.transitions for machine in page.flow.machines.values())
     return replace(reason, url=step_url(page, helping)) if helping and known else reason
+
+
+def _has_rest(page: OrderPage) -> bool:
+    """Whether a part of the order has left and the rest can be given up."""
+    transition = page.flow.shipping.transitions.get("cancel_shipment")
+    status = page.fulfillment.shipping_status
+    return transition is not None and status == "partially_dispatched" and status in transition.sources
 
 
 def step_url(page: OrderPage, name: str) -> str:

@@ -14,6 +14,7 @@ from .edit_views import EditPriceView, EditView
 from .money_actions import MONEY_ACTIONS, slug
 from .page_payment_views import CheckPaymentView
 from .page_step_view import StepView
+from .page_tracking_views import AskCarrierView, LabelView, TrackingEventsView
 
 
 def page_urls() -> list[URLPattern]:
@@ -35,6 +36,41 @@ def page_urls() -> list[URLPattern]:
             "<str:number>/shipments/<int:shipment>/tracking/",
             StepView.as_view(action="change_tracking"),
             name="order-tracking",
+        ),
+        path(
+            "<str:number>/parcels/<int:parcel>/tracking/",
+            StepView.as_view(action="change_tracking"),
+            name="order-parcel-tracking",
+        ),
+        path(
+            "<str:number>/shipments/<int:shipment>/parcels/",
+            StepView.as_view(action="change_parcels"),
+            name="order-parcels",
+        ),
+        path(
+            "<str:number>/shipments/<int:shipment>/split/",
+            StepView.as_view(action="split_shipment"),
+            name="order-shipment-split",
+        ),
+        path("<str:number>/shipments/merge/", StepView.as_view(action="merge_shipments"), name="order-shipments-merge"),
+        path(
+            "<str:number>/shipments/<int:shipment>/carriage/",
+            StepView.as_view(action="order_carriage"),
+            name="order-carriage",
+        ),
+        path(
+            "<str:number>/carriage/<int:carriage>/cancel/",
+            StepView.as_view(action="cancel_carriage"),
+            name="order-carriage-cancel",
+        ),
+        path("<str:number>/carriage/<int:carriage>/label.pdf", LabelView.as_view(), name="order-carriage-label"),
+        path(
+            "<str:number>/shipments/<int:shipment>/tracking/events/",
+            TrackingEventsView.as_view(),
+            name="order-tracking-events",
+        ),
+        path(
+            "<str:number>/shipments/<int:shipment>/tracking/ask/", AskCarrierView.as_view(), name="order-tracking-ask"
         ),
         path(
             "<str:number>/shipments/<int:shipment>/ready/",

@@ -63,6 +63,15 @@ DONE = {
     "release_hold": gettext_lazy("%(actor)s released a hold"),
     "expire_hold": gettext_lazy("A hold ended by itself"),
     "change_tracking": gettext_lazy("%(actor)s changed the tracking code"),
+    "change_parcels": gettext_lazy("%(actor)s changed the parcels"),
+    "split_shipment": gettext_lazy("%(actor)s split a shipment"),
+    "merge_shipments": gettext_lazy("%(actor)s put shipments together"),
+    "cancel_shipment": gettext_lazy("%(actor)s cancelled a shipment"),
+    "order_carriage": gettext_lazy("%(actor)s ordered the carriage"),
+    "carriage_ordered": gettext_lazy("%(actor)s gave its number"),
+    "carriage_refused": gettext_lazy("%(actor)s refused the order"),
+    "cancel_carriage": gettext_lazy("%(actor)s cancelled the carriage"),
+    "tracked": gettext_lazy("%(actor)s told us of a parcel"),
     "resolve_problem": gettext_lazy("%(actor)s settled the problem"),
     "request_return": gettext_lazy("%(actor)s asked to send goods back"),
     "approve_return": gettext_lazy("%(actor)s approved a return"),
@@ -84,6 +93,7 @@ MESSAGES = {
     mails.PAYMENT_REFUNDED: gettext_lazy("Payment refunded"),
     mails.ORDER_CONFIRMED: gettext_lazy("Order confirmed"),
     mails.ORDER_DISPATCHED: gettext_lazy("Order sent"),
+    mails.TRACKING_ASSIGNED: gettext_lazy("Tracking code"),
     mails.PICKUP_READY: gettext_lazy("Goods ready for pick-up"),
     mails.ORDER_DELIVERED: gettext_lazy("Order delivered"),
     mails.ORDER_CANCELLED: gettext_lazy("Order cancelled"),
@@ -107,13 +117,14 @@ MESSAGE_STATUS = {
 }
 
 PROBLEMS = {
-    "refund_due": gettext_lazy("The order was cancelled although its payment is in: pay it back."),
+    "refund_due": gettext_lazy("The order, or a part of it, was cancelled although its payment is in: pay it back."),
     "mail_failed": gettext_lazy("A mail of this order could not be sent. See “Mails and messages”."),
     "late_money": gettext_lazy("Money came after the order was cancelled: decide what becomes of it."),
     "payment_mismatch": gettext_lazy("What the provider says of the payment does not match the order."),
     "refund_failed": gettext_lazy("A refund was granted, and the provider did not execute it."),
     "capture_failed": gettext_lazy("The held sum could not be charged."),
     "charge_back": gettext_lazy("The buyer's bank took the money back."),
+    "carriage_refused": gettext_lazy("The carrier refused to carry a shipment. Its words are with the shipment."),
 }
 
 SHIPMENT_TONES = {
@@ -230,6 +241,8 @@ def facts(change: Any, titles: Mapping[str, str], numbers: Mapping[int, int]) ->
         found.append((_("Mail to the customer"), _("Yes") if data["mailed"] else _("No")))
     if "by_code" in data:
         found.append((_("Pick-up code"), _("Shown") if data["by_code"] else _("Not shown")))
+    if "keep" in data:
+        found.append((_("Goods that are not sent"), _("Wait to be released again") if data["keep"] else _("Given up")))
     if "restock" in data:
         found.append((_("Back in stock"), _("Yes") if data["restock"] else _("No")))
     if change.machine == "hold" and data.get("code"):

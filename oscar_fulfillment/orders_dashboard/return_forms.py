@@ -18,7 +18,8 @@ from oscar_fulfillment.selectors.return_units import Balance, balances
 from oscar_fulfillment.services import inspecting, returns
 
 from .page_forms import StepForm, mail_address, mail_field, reason_field
-from .page_forms_goods import MOST, carrier_choices
+from .page_forms_goods import MOST
+from .page_forms_parcels import carrier_choices
 
 WANTS = [
     (REFUND, pgettext_lazy("wanted for a return", "Money back")),

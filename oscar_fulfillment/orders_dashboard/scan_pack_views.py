@@ -63,6 +63,9 @@ class DeskView(ScanView):
         )
 
     def take(self, *args: Any, **kwargs: Any) -> Answer:
+        code = scan_codes.parse(self.text)
+        if code is not None and code.kind == scan_codes.SHIPMENT:
+            return self._open(code.pk)  # which says itself why not
         found = find_goods(self.text)
         if not found.shipments:
             return refused(found, self.text)
@@ -70,17 +73,19 @@ class DeskView(ScanView):
             number = found.shipments[0].fulfillment.number
             say = _("Order %(number)s has several shipments: choose one.") % {"number": number}
             return Answer(True, say, f"{desk_url()}?order={number}")
-        shipment = found.shipments[0]
-        told = {"number": shipment.fulfillment.number}
+        return self._open(found.shipments[0].pk)
+
+    def _open(self, shipment: int) -> Answer:
         try:
-            packing.open_packing(shipment=shipment.pk, actor=self.actor)
+            row = packing.open_packing(shipment=shipment, actor=self.actor).shipment
         except TransitionNotAllowed as error:
             if error.reasons[0].code == "packed_already":
-                return Answer(True, _("Order %(number)s is packed already.") % told, pack_url(shipment.pk))
+                return Answer(True, str(error.reasons[0].message), pack_url(shipment))
             if error.reasons[0].code == "in_other_hands":
-                return Answer(False, str(error.reasons[0].message), pack_url(shipment.pk))
+                return Answer(False, str(error.reasons[0].message), pack_url(shipment))
             raise
-        return Answer(True, _("Order %(number)s: scan the articles.") % told, pack_url(shipment.pk))
+        told = {"number": row.fulfillment.number}
+        return Answer(True, _("Order %(number)s: scan the articles.") % told, pack_url(shipment))
 
 
 class PackView(ScanView):

@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 
 from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.carriers.base import Capability
+from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.exceptions import ConfigurationError
 from oscar_fulfillment.models import CarrierOrder, CarrierSetup, LaneHealth, Parcel, UnmappedCode
 
@@ -88,7 +89,7 @@ def carrier_rows() -> list[CarrierRow]:
         row.under_way, row.asked_at = counted.get("n", 0), counted.get("asked")
         row.unanswered = counted.get("lost", 0)
         row.waiting_orders, row.unknown_codes = orders.get(row.alias, 0), codes.get(row.alias, 0)
-        for name in (f"tracking:{row.alias}", f"carriers:{row.alias}"):
+        for name in (f"tracking:{row.alias}", outbox.PUMP.health_name(f"carriers:{row.alias}")):
             if name in health:
                 row.rests_until, row.error = health[name].paused_until, health[name].error
     return found

@@ -153,7 +153,7 @@ class Journey:
 
 
 def order_journey(order: Any) -> Journey:
-    """Everything about one order: at most nine queries, kept on the order object for the next caller; three more where
+    """Everything about one order: at most ten queries, kept on the order object for the next caller; three more where
     the customer comes for the goods."""
     known = order.__dict__.get("_customer_journey")
     if known is None:

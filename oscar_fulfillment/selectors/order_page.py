@@ -260,8 +260,9 @@ class OrderPage:
 
     @cached_property
     def messages(self) -> list[Any]:
-        # What providers are asked to do is shown with the payment.
-        rows = self.order.outbound_messages.exclude(destination__startswith="payments:")
+        # What providers and carriers are asked to do is shown with the payment and the shipment.
+        elsewhere = Q(destination__startswith="payments:") | Q(destination__startswith="carriers:")
+        rows = self.order.outbound_messages.exclude(elsewhere)
         rows = rows.defer("payload").order_by("-created_at", "-pk")
         return list(rows[:MESSAGE_ROWS])
 

@@ -17,7 +17,7 @@ from oscar_fulfillment.permissions import user_may
 #: Steps that programs do, not people on the order page.
 _HIDDEN = frozenset({"authorize_payment", "cancel_payment", "reopen_payment", "receive_return", "send_replacement"})
 #: Steps that are taken where a shipment is shown, not among the order's.
-_OF_SHIPMENTS = frozenset({"cancel_shipment"})
+OF_SHIPMENTS = frozenset({"cancel_shipment"})
 
 
 @dataclass(frozen=True)
@@ -47,8 +47,6 @@ def available_actions(order: Any, user: Any, *, only: str = "") -> list[ActionSt
     for machine in flow.machines.values():
         for transition in machine.transitions.values():
             if transition.name in _HIDDEN or (only and transition.name != only):
-                continue
-            if transition.name in _OF_SHIPMENTS and not only:
                 continue
             if transition.name == "hand_over" and not only and not is_collected:
                 continue

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import logging
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from django.db import DatabaseError, IntegrityError, transaction
+from django.utils import timezone
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.carriers.base import Capability
+from oscar_fulfillment.carriers.events import FINAL
 from oscar_fulfillment.carriers.manual import Manual
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import ConfigurationError, InvalidInput
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.models import CarrierSetup, Parcel
+from oscar_fulfillment.models.shipment import DISPATCHED
 
 logger = logging.getLogger("oscar_fulfillment.carriers")
 
@@ -79,10 +83,19 @@ def save_switches(*, alias: str, is_active: bool, actor: Actor, **switches: bool
         alias=alias,
         defaults={**given, "is_own": False, "is_active": is_active, "changed_by_label": actor.label},
     )
-    if not given["is_polled"]:
-        Parcel._default_manager.filter(carrier=alias).update(next_check_at=None)
+    _ask_or_not(alias, given["is_polled"])
     _done()
     return setup
+
+
+def _ask_or_not(alias: str, is_polled: bool) -> None:
+    """Parcels that are on their way are not asked for any more, or from now on again."""
+    rows = Parcel._default_manager.filter(carrier=alias)
+    if not is_polled:
+        rows.filter(next_check_at__isnull=False).update(next_check_at=None)
+    elif Capability.TRACK in carriers.get(alias).capabilities:
+        waiting = rows.filter(status=DISPATCHED, next_check_at=None).exclude(tracking_code="")
+        waiting.exclude(tracking_state__in=[str(state) for state in FINAL]).update(next_check_at=timezone.now())
 
 
 def save_own(
@@ -138,6 +151,11 @@ def check_own(setup: CarrierSetup) -> Manual:
         except ConfigurationError as error:
             logger.info("carrier %s: %s", setup.alias, error)
             raise InvalidInput({field: [wrong]}) from error
+    if not is_quick(setup.pattern):
+        message = _(
+            "Too complicated. Use letters, digits, [ ], {n} and |, no brackets ( ), and at most three of * + ?."
+        )
+        raise InvalidInput({"pattern": [message]})
     adapter = Manual(alias=setup.alias, **options)
     if setup.example and adapter.pattern is not None:
         try:
@@ -145,6 +163,16 @@ def check_own(setup: CarrierSetup) -> Manual:
         except ValueError as error:
             raise InvalidInput({"example": [_("The example does not look as its codes should.")]}) from error
     return adapter
+
+
+def is_quick(pattern: str) -> bool:
+    """Whether any code is compared with it at once: an expression of nested or many repetitions can take for ever.
+
+    Without groups nothing is nested, and three repetitions of 64 characters are some ten thousand steps.
+    """
+    plain = re.sub(r"\\.", "", re.sub(r"\{\d+\}", "", pattern))
+    plain = re.sub(r"\[\^?\]?[^\]]*\]", "", plain)
+    return "(" not in plain and len(re.findall(r"[*+?]|\{", plain)) <= 3
 
 
 def delete_own(*, pk: int) -> None:

@@ -32,7 +32,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import Hold, Invoice, Parcel, Shipment, StatusChange
+from oscar_fulfillment.models import Hold, Invoice, Packing, Parcel, Shipment, StatusChange
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 from oscar_fulfillment.selectors.given_up import needed
 
@@ -158,6 +158,7 @@ def _drop_waiting(step: Step, waiting: dict[int, int]) -> list[Shipment]:
 
 def _close(step: Step, given_up: Sequence[Shipment], *, dropped: bool) -> None:
     carrier_orders.cancel_of_shipments(step, given_up)
+    Packing._default_manager.filter(shipment__in=given_up).delete()
     boxes = Parcel._default_manager.filter(shipment__in=given_up).exclude(status=CANCELLED)
     boxes.update(status=CANCELLED, next_check_at=None)
     Shipment._default_manager.filter(pk__in=[each.pk for each in given_up]).update(

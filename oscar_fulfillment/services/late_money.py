@@ -82,7 +82,8 @@ def after_refund(step: Step) -> None:
     step.subject.order.fulfillment = step.subject
     if step.subject.problem == "refund_failed":
         step.fields["problem"] = ""
-    if not excess(step.subject.order):
+    # What went back for returned goods says nothing about what was paid beyond the order.
+    if "return" not in step.data and not excess(step.subject.order):
         settle_excess(step, "refunded")
     if step.new_state("payment") == "refunded" and step.subject.awaits_payout:
         step.fields["awaits_payout"] = False  # nothing is left that could be paid out

@@ -18,7 +18,7 @@ WITH_INVOICE = (messages.ORDER_PLACED, messages.ORDER_EDITED)
 
 
 def pickups_of(order: Any, payload: Mapping[str, Any]) -> list[Any]:
-    """The goods that such a mail is about and that still wait. None: it is too late, and the mail stays unsent."""
+    """The goods that such a mail is about and that still wait."""
     wanted = set(payload.get("shipments") or ())
     return [each for each in order_journey(order).pickups if not wanted or each.shipment in wanted]
 

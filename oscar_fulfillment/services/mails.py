@@ -111,6 +111,9 @@ def _send(message: Any, order: Any) -> None:
     if is_ours and not to:
         logger.warning("%s: nobody is named in OPERATOR_EMAILS or MANAGERS", message)
         return
+    if message.kind == messages.PICKUP_READY and not pickups_of(order, message.payload):
+        logger.info("%s: too late, nothing waits any more", message)
+        return
     to = [address for address in to if is_address(address)]
     if not to:
         raise AdapterRejected("there is no valid address")

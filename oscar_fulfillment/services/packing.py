@@ -10,6 +10,7 @@ row, as the steps that move its goods do, and reads what it decides by under tha
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
@@ -17,7 +18,7 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput, TransitionNotAllowed
-from oscar_fulfillment.models import Packing, PackingScan, Parcel
+from oscar_fulfillment.models import Packing, PackingScan
 from oscar_fulfillment.models.shipment import PENDING
 from oscar_fulfillment.selectors.packing import PackingLine, PackingState, find_lines
 from oscar_fulfillment.selectors.scan_desk import goods_refusals, name_of_article
@@ -61,17 +62,16 @@ def open_packing(*, shipment: int, actor: Actor, take_over: bool = False) -> Pac
     """
     with transaction.atomic():
         lock_order(shipment)
-        row = read_shipment(shipment)
+        row: Any = read_shipment(shipment)
         if reasons := goods_refusals(row):
             raise TransitionNotAllowed(reasons)
-        packing = Packing._default_manager.filter(shipment=row).first()
+        packing: Packing | None = getattr(row, "packing", None)
         if packing is None:
-            boxes = list(row.parcels.filter(status=PENDING).order_by("number"))
-            if boxes and all(box.packed_at for box in boxes):
+            if row.open_box is None and row.packed_boxes:
                 raise refuse("packed_already", _("This shipment is packed already."))
-            box = next((box for box in boxes if not box.packed_at), None) or new_box(row)
+            box: int = row.open_box or new_box(row, row.last_box).pk
             return Packing._default_manager.create(
-                shipment=row, box=box, packer=actor.user, packer_label=actor.label, begun_at=timezone.now()
+                shipment=row, box_id=box, packer=actor.user, packer_label=actor.label, begun_at=timezone.now()
             )
         if packing.packer_id is not None and packing.packer_id != person(actor) and not take_over:
             raise in_other_hands(packing.packer_label)
@@ -143,8 +143,8 @@ def next_box(*, shipment: int, actor: Actor, box: int, weight: int | None = None
         if state.is_complete:
             raise refuse("all_in", _("Everything is in: no other box is needed."))
         close_box(packing.box, actor, weight)
-        others = Parcel._default_manager.filter(shipment=shipment, status=PENDING, packed_at=None)
-        packing.box = others.order_by("number").first() or new_box(read_shipment(shipment))
+        row: Any = read_shipment(shipment)
+        packing.box_id = row.open_box or new_box(row, row.last_box).pk
         packing.save(update_fields=["box"])
         return packing
 
@@ -163,7 +163,7 @@ def reopen_packing(*, shipment: int, actor: Actor) -> Packing:
         row = read_shipment(shipment)
         if reasons := goods_refusals(row):
             raise TransitionNotAllowed(reasons)
-        found = Packing._default_manager.filter(shipment=row).first()
+        found = getattr(row, "packing", None)
         box = row.parcels.filter(status=PENDING).exclude(packed_at=None).order_by("-number").first()
         if found is not None or box is None:
             raise refuse("not_packed", _("This shipment is not packed yet."))

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import connections, router
-from django.db.models import F, QuerySet
+from django.db.models import Exists, F, OuterRef, QuerySet, Subquery
+from django.db.models.functions import Coalesce
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -56,7 +57,18 @@ def lock_order(shipment: int) -> int:
 
 
 def read_shipment(pk: int) -> Shipment:
-    return Shipment._default_manager.select_related("fulfillment__order", "fulfillment__payment_method").get(pk=pk)
+    """The shipment with its packing, if there is one, with what the guards ask, and what is known of its boxes:
+    ``open_box`` (the id of the first that is not packed), ``packed_boxes`` (whether there are any), ``last_box`` (its
+    number).
+    """
+    rows = Shipment._default_manager.select_related("fulfillment__order", "fulfillment__payment_method", "packing")
+    boxes = Parcel._default_manager.filter(shipment=OuterRef("pk"))
+    waiting = boxes.filter(status=PENDING)
+    return rows.annotate(
+        open_box=Subquery(waiting.filter(packed_at=None).order_by("number").values("pk")[:1]),
+        packed_boxes=Exists(waiting.exclude(packed_at=None)),
+        last_box=Coalesce(Subquery(boxes.order_by("-number").values("number")[:1]), 0),
+    ).get(pk=pk)
 
 
 def hold(shipment: int, actor: Actor, key: str = "") -> PackingState:
@@ -146,9 +158,9 @@ def check_weight(weight: int | None) -> int | None:
     return weight
 
 
-def new_box(shipment: Shipment) -> Parcel:
-    last = Parcel._default_manager.filter(shipment=shipment).order_by("-number").values_list("number", flat=True)
-    return Parcel._default_manager.create(shipment=shipment, number=(last.first() or 0) + 1, status=PENDING)
+def new_box(shipment: Shipment, last: int) -> Parcel:
+    """Another box, after the ``last`` number."""
+    return Parcel._default_manager.create(shipment=shipment, number=last + 1, status=PENDING)
 
 
 def close_box(box: Parcel, actor: Actor, weight: int | None) -> None:

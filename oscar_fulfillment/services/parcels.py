@@ -52,10 +52,16 @@ def read_parcel(*, carrier: str = "", tracking_code: str = "", order: Any = None
 
 
 def read_parcels(typed: Iterable[Mapping[str, str]], *, order: Any = None) -> list[dict[str, str]]:
-    """Several, without the empty ones. :class:`InvalidInput` also for a code typed twice."""
+    """Several, without the empty ones. :class:`InvalidInput` also for a code typed twice; what is about the second
+    parcel is named ``tracking_code_2``, and so on."""
     found = []
-    for each in typed:
-        parcel = read_parcel(carrier=each.get("carrier", ""), tracking_code=each.get("tracking_code", ""), order=order)
+    for place, each in enumerate(typed, 1):
+        given = {name: each.get(name, "") for name in ("carrier", "tracking_code")}
+        try:
+            parcel = read_parcel(**given, order=order)
+        except InvalidInput as error:
+            suffix = f"_{place}" if place > 1 else ""
+            raise InvalidInput({f"{name}{suffix}": found for name, found in error.errors.items()}) from error
         if any(parcel.values()):
             found.append(parcel)
     if len(found) > MAX_PARCELS:

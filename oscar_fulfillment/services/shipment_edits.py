@@ -16,7 +16,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.transitions import Move, Step
-from oscar_fulfillment.models import CarrierOrder, Parcel, ParcelLine, Shipment, ShipmentLine, StatusChange
+from oscar_fulfillment.models import CarrierOrder, Packing, Parcel, ParcelLine, Shipment, ShipmentLine, StatusChange
 from oscar_fulfillment.models.shipment import CANCELLED, PENDING
 
 from .door import move
@@ -108,7 +108,8 @@ def merge_shipments(
 
 
 def _free_to_change(step: Step, book: ShipmentBook, wanted: Sequence[int]) -> list[Shipment]:
-    """These shipments of the order, all of them still here and ordered from no carrier; else [] and a refusal."""
+    """These shipments of the order, all of them still here, ordered from no carrier and on no packing table; else []
+    and a refusal."""
     found = [each for each in book.of(step.subject.pk, PENDING) if each.pk in wanted]
     if len(found) < len(wanted):
         step.refuse(Reason("not_pending", _("This shipment does not wait to be sent.")))
@@ -120,6 +121,8 @@ def _free_to_change(step: Step, book: ShipmentBook, wanted: Sequence[int]) -> li
                 _("Cancel it at the carrier first"),
             )
         )
+    elif Packing._default_manager.filter(shipment__in=found).exists():
+        step.refuse(Reason("being_packed", _("These goods are being packed."), _("Finish it at the scan desk")))
     return [] if step.reasons else found
 
 

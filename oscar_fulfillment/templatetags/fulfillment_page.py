@@ -7,7 +7,7 @@ from typing import Any
 from django import template
 
 from oscar_fulfillment.fiscal.taxids import KINDS, format_tax_id
-from oscar_fulfillment.orders_dashboard import money_words, nfe_words, page_words
+from oscar_fulfillment.orders_dashboard import money_words, nfe_words, page_words, tracking_words
 from oscar_fulfillment.selectors.order_money import hold_is_ending, warning_hours
 
 register = template.Library()
@@ -18,6 +18,8 @@ register.filter("message_label", page_words.message_label)
 register.filter("problem_label", page_words.problem_label)
 
 
+register.filter("tracking_tone", tracking_words.tone)
+register.filter("incident_label", tracking_words.incident)
 register.filter("left", money_words.left)
 register.filter("payment_name", money_words.payment_name)
 register.filter("source_name", money_words.provider_name)

@@ -5,6 +5,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from oscar_fulfillment.carriers import carriers, suggest
+from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.models import CarrierSetup, LaneHealth, Parcel, UnmappedCode
@@ -81,6 +82,10 @@ def test_an_own_carrier_is_made_used_changed_and_put_out_of_use(client, manager)
         ({"url_template": "https://a.example/"}, "url_template"),
         ({"url_template": "https://a.example/{secret}"}, "url_template"),
         ({"pattern": "("}, "pattern"),
+        ({"pattern": "(A+)+B"}, "pattern"),
+        ({"pattern": "A*A*A*A*A*B"}, "pattern"),
+        ({"pattern": "A?" * 30 + "A{30}"}, "pattern"),
+        ({"pattern": r"\d{1,9}\d{1,9}\d{1,9}\d{1,9}"}, "pattern"),
         ({"example": "12"}, "example"),
         ({"alias": "correios"}, "alias"),
         ({"alias": "ação"}, "alias"),
@@ -94,6 +99,31 @@ def test_what_cannot_be_is_refused_at_its_field(client, manager, wrong, field):
     assert answer.status_code == 422
     assert answer.context["form"].errors.get(field)
     assert not CarrierSetup.objects.exists()
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "",
+        "[0-9]{14}",
+        "[A-Z]{2}[0-9]{9}BR",
+        r"\d{10}|\d{12}",
+        "1Z[0-9A-Z]+",
+        r"[*+?(]{3}\([0-9]*",
+        "[]A(]+",
+        "[^]*+?({2,3}]+",
+    ],
+)
+def test_what_codes_look_like_is_compared_at_once(pattern):
+    assert carrier_setup.is_quick(pattern)
+
+
+def test_a_carrier_whose_orders_wait_is_shown_as_down(client, manager):
+    with fake_carriers():
+        outbox.circuit.trip(outbox.PUMP.health_name("carriers:fake"), None, "no route <i>", [60])
+        page = text(client.get(url("carrier-list")))
+    assert "no route &lt;i&gt;" in page
+    assert "does not answer" in page
 
 
 def test_the_same_short_name_twice_is_refused(client, manager):
@@ -118,6 +148,8 @@ def test_a_carrier_of_the_settings_is_switched(client, manager):
         assert Parcel.objects.get(shipment__fulfillment=order.pk).next_check_at is None
         assert client.get(url("carrier", "fake")).context["form"].initial["creates_orders"] is True
         assert CarrierSetup.objects.get().changed_by_label
+        assert client.post(url("carrier", "fake"), data | {"is_polled": "on"}).status_code == 302
+        assert Parcel.objects.get(shipment__fulfillment=order.pk).next_check_at <= timezone.now()
 
 
 def test_what_a_carrier_cannot_do_cannot_be_switched_on(client, manager):

@@ -10,6 +10,7 @@ from oscar_fulfillment.selectors import return_money, return_units
 from oscar_fulfillment.selectors.order_page import OrderPage
 from oscar_fulfillment.selectors.returns import history_of, refund_operation
 from oscar_fulfillment.services import (
+    giving_up,
     invoicing,
     operation_runs,
     operations,
@@ -328,6 +329,24 @@ def test_a_replacement_that_is_cancelled_leaves_the_return_to_be_decided_again()
     assert (again.status, again.outcome, again.closed_at) == ("received", "", None)
     assert settle(again, amount="10.00").status == "settled"
     assert return_outcomes.reopen_returns([Shipment.objects.exclude(pk=shipment.pk).get()]) == []
+
+
+def test_the_step_that_cancels_a_shipment_opens_the_return_again():
+    order = delivered()
+    ret = settle(received(order, 1), "exchange")
+    shipment = Shipment.objects.get(replaces=ret)
+    giving_up.cancel_shipment(order=fresh(order), shipment=shipment.pk, keep=False, reason="Sold out", actor=TEAM)
+    assert Return.objects.get(pk=ret.pk).status == "received"
+    assert (do.shipping(order), stock_of(order), problem(order)) == ("delivered", (18, 0), "")
+    assert list(audit_payments()) == []
+
+
+def test_a_refund_for_goods_leaves_the_follow_up_about_what_was_paid_too_much():
+    order = delivered()
+    receipts.receive_money(order=fresh(order), actor=TEAM, amount=Decimal(10))
+    assert open_kinds(order) == ["overpaid"]
+    settle(received(order, 1), amount="10.00")
+    assert open_kinds(order) == ["overpaid"]
 
 
 # Nothing

@@ -85,9 +85,41 @@
       event.preventDefault();
       return;
     }
+    const more = event.target.closest("[data-add-box]");
+    if (more && plain) {
+      event.preventDefault();
+      addBox(more.closest("[data-boxes]"));
+      return;
+    }
     if (event.target.closest("[aria-disabled=true]")) event.preventDefault();
     closeMenus(event.target.closest(".ff-menu"));
   });
+
+  /** The fields of one more parcel, below the last: named as the server names them (carrier, carrier_2, carrier_3). */
+  function addBox(boxes) {
+    const all = boxes.querySelectorAll("[data-box]");
+    const number = all.length + 1;
+    const last = all[all.length - 1];
+    const box = last.cloneNode(true);
+    if (number > 99) return;
+    box.querySelector("legend").textContent = boxes.dataset.title.replace("{n}", number);
+    box.querySelectorAll(".ff-errors, .ff-help").forEach((part) => part.remove());
+    box.querySelectorAll(".ff-wrong").forEach((part) => part.classList.remove("ff-wrong"));
+    box.querySelectorAll("input, select").forEach((field) => {
+      const old = { name: field.name, id: field.id };
+      const name = `${old.name.replace(/_\d+$/, "")}_${number}`;
+      const label = box.querySelector(`label[for="${old.id}"]`);
+      field.name = name;
+      field.id = old.id.slice(0, old.id.length - old.name.length) + name;
+      field.removeAttribute("aria-describedby");
+      field.removeAttribute("aria-invalid");
+      if (label) label.htmlFor = field.id;
+      if (field.tagName === "INPUT") field.value = "";
+      else field.value = last.querySelector("select").value;  // mostly the same carrier
+    });
+    last.after(box);
+    box.querySelector("input").focus();
+  }
 
   function closeMenus(except) {
     document.querySelectorAll(".ff-menu[open]").forEach((menu) => { if (menu !== except) menu.open = false; });
