@@ -1,5 +1,6 @@
 """What webhooks are told is written with the step itself: every event, once, for those who want it, or not at all."""
 
+import json
 from decimal import Decimal
 
 import pytest
@@ -20,6 +21,7 @@ from oscar_fulfillment.services import (
     holds,
     operations,
     payments,
+    pickup,
     release,
     restoring,
     shipping,
@@ -28,7 +30,9 @@ from oscar_fulfillment.services import (
     webhooks,
 )
 from oscar_fulfillment.services.edit_wanted import Wanted
+from oscar_fulfillment.services.webhook_bodies import make_body
 from oscar_fulfillment.test import factories
+from tests.integration import desk, returns
 from tests.integration import payments as shop
 from tests.integration.parcels import box, fake_carriers, on_the_way, told
 from tests.plugin.receivers import AFTERWARDS, Plugin
@@ -91,6 +95,27 @@ def test_each_event_is_told_exactly_when_its_signal_is_sent(team, django_capture
     assert refund.payload["facts"] == {"amount": "5.00"}
     edit = rows(endpoint, kind="order.edited").get()
     assert edit.payload["facts"] == {"difference": "-10.00"}
+
+
+def test_returns_and_goods_to_be_collected_are_told_by_their_services(
+    team, settings, django_capture_on_commit_callbacks
+):
+    desk.with_counter(settings)
+    endpoint = make(includes_customer=True)
+    with Plugin() as plugin, django_capture_on_commit_callbacks(execute=True):
+        ret = returns.received(returns.delivered())
+        returns.settle(ret, "refund", "10.00")
+        order = desk.cash_order()
+        pickup.ready_for_pickup(order=order, actor=desk.packer(first_name="Clara"))
+    by_signal = {event.signal: event.name for event in webhook_events.EVENTS.values()}
+    assert sorted(events(endpoint)) == sorted(by_signal[name] for name in plugin.names)
+    told_ = [json.loads(make_body(rows(endpoint, kind=f"return.{step}").get(), endpoint))["data"]["return"]
+             for step in ("requested", "received", "settled")]  # fmt: skip
+    assert {each["id"] for each in told_} == {ret.pk}
+    assert told_[2]["outcome"] == "refund"
+    ready = rows(endpoint, kind="shipment.ready_for_pickup").get()
+    assert ready.payload["facts"]["shipments"] == [desk.waiting(order).pk]
+    assert desk.waiting(order).pickup_code not in make_body(ready, endpoint), "who has the code gets the goods"
 
 
 @pytest.mark.parametrize("action", sorted(signals.BY_ACTION))
