@@ -8,7 +8,7 @@ from oscar_fulfillment.core.exceptions import FulfillmentError, StaleVersion
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.transitions import Move
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
-from oscar_fulfillment.services import door, notes, payments, release
+from oscar_fulfillment.services import door, notes, payments, printing, release
 from oscar_fulfillment.test import factories
 
 pytestmark = pytest.mark.django_db
@@ -78,7 +78,7 @@ def test_a_batch_tells_done_refused_and_replayed_apart(team):
         (True, []), (False, ["already_done"]), (True, []),
     ]  # fmt: skip
     assert [s.change for s in again] == [first[0].change, None, first[2].change]
-    other = door.move_many(pks, notes.PRINTED, actor=team, key="b")
+    other = door.move_many(pks, printing.PRINTED, actor=team, key="b")
     assert [[r.code for r in s.reasons] for s in other] == [["key_used"], [], ["key_used"]]
     assert [order.payment_events.count() for order in orders] == [1, 1, 1]
     assert StatusChange.objects.filter(machine="document").count() == 1
