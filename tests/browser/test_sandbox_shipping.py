@@ -89,8 +89,8 @@ def test_cdek_is_ordered_by_itself_and_its_parcel_completes_the_order(shopper, b
     let_pass(boss, number, hours=2)
     stands(boss, number, "Paid", "Delivered")
     check_page(boss, "cdek-delivered")
-    boss.goto(f"/dashboard/orders/{number}/oscar/")
-    assert "Completed" in boss.locator("body").inner_text()
+    # Read without its scripts: Oscar's own page calls one that Oscar does not have.
+    assert "Completed" in boss.request.get(f"/dashboard/orders/{number}/oscar/").text()
 
 
 @pytest.mark.feature("A12", "A13")
@@ -105,8 +105,8 @@ def test_correios_mails_its_link_and_its_parcel_is_followed(shopper, boss, carri
     code = "AA123456785BR"
     act(boss, "dispatch", {"Tracking code": code})
     mail_about(shopper, number, "on its way")
-    link = shopper.locator(f"a[href*='rastreamento.correios.com.br'][href*='{code}']")
-    assert link.count()
+    link = shopper.frame_locator(".shop-mail-frame").locator(f"a[href*='rastreamento.correios.com.br'][href*='{code}']")
+    link.first.wait_for()
     check_page(shopper, "correios-mail")
     at = carrier("correios")
     assert badges(boss) == ["Approved", "Sent"]
