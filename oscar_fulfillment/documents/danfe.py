@@ -27,7 +27,7 @@ _HARMFUL = re.compile(rb"<!\s*(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 @cache
 def has_danfe() -> bool:
     """Whether it can be drawn."""
-    return all(find_spec(name) is not None for name in ("brazilfiscalreport", "pypdfium2"))
+    return find_spec("brazilfiscalreport") is not None
 
 
 def danfe_pdf(notes: Sequence[tuple[bytes, bool]]) -> bytes:
@@ -70,6 +70,8 @@ def _join(found: Sequence[bytes]) -> bytes:
         raise DocumentError(_("There is no note to be printed."))
     if len(found) == 1:
         return found[0]
+    if find_spec("pypdfium2") is None:
+        raise DocumentError("to put several into one file, pypdfium2 is needed")
     from io import BytesIO
 
     import pypdfium2 as pdfium

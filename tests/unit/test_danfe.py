@@ -4,7 +4,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from oscar_fulfillment.documents import DocumentError
+from oscar_fulfillment.documents import DocumentError, danfe
 from oscar_fulfillment.documents.danfe import danfe_labels_pdf, danfe_pdf, has_danfe
 from oscar_fulfillment.fiscal.emission.build import build_note
 from oscar_fulfillment.fiscal.emission.requests import join_proc
@@ -74,6 +74,15 @@ def test_what_is_no_note_is_refused_and_no_error_of_the_library_comes_out(conten
     for draw in (danfe_pdf, danfe_labels_pdf):
         with pytest.raises(DocumentError):
             draw([(content, False)])
+
+
+def test_without_what_joins_them_one_is_drawn_and_many_say_why(monkeypatch):
+    _key, proc = note()
+    find = danfe.find_spec
+    monkeypatch.setattr(danfe, "find_spec", lambda name: None if name == "pypdfium2" else find(name))
+    assert danfe_pdf([(proc, False)]).startswith(b"%PDF")
+    with pytest.raises(DocumentError, match="pypdfium2"):
+        danfe_pdf([(proc, False)] * 2)
 
 
 def test_no_note_at_all_is_refused():
