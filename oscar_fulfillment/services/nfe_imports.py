@@ -10,7 +10,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -121,12 +121,18 @@ def _row(piece: Piece, digest: str, batch: str, actor: Actor) -> NfeFile:
 def _again(digests: Sequence[str], taken: Taken, actor: Actor) -> None:
     """Files that are here already: shown with this upload, and looked at anew unless they are filed."""
     rows = NfeFile._default_manager.filter(sha256__in=digests)
+    _hold(rows)
     # A person has taken the invoice back since: the note may be entered again, at the right order.
     free = Q(status=NfeFile.APPLIED, invoice__cancelled_at__isnull=False)
     undecided = Q(status__in=[NfeFile.CHECKED, NfeFile.REFUSED]) & Q(size__gt=0)
     rows.filter(free).update(fulfillment=None, invoice=None, is_chosen=False, status=NfeFile.RECEIVED, touched_at=None)
     rows.filter(undecided).update(status=NfeFile.RECEIVED, touched_at=None, problem="")
     rows.update(batch=taken.batch, received_at=timezone.now(), received_by_label=actor.label)
+
+
+def _hold(rows: QuerySet[NfeFile]) -> None:
+    """Lock them in the order of their ids: an update takes them as they lie, and would cross another one."""
+    list(rows.order_by("pk").select_for_update().values_list("pk"))
 
 
 # ---- Checks ----
@@ -157,7 +163,10 @@ def claim(status: str, *, batch: str = "", most: int = CHUNK) -> list[int]:
         chosen.append(pk)
         total += size
     # Whoever moves the time has them; another worker that chose the same ones was late.
-    NfeFile._default_manager.filter(pk__in=chosen, status=status).filter(free).update(touched_at=now)
+    mine = NfeFile._default_manager.filter(pk__in=chosen, status=status).filter(free)
+    with transaction.atomic():
+        _hold(mine)
+        mine.update(touched_at=now)
     held = NfeFile._default_manager.filter(pk__in=chosen, status=status, touched_at=now)
     return list(held.order_by("pk").values_list("pk", flat=True))
 
@@ -173,6 +182,7 @@ _COLUMNS = ("kind", "access_key", "environment", "facts", "verdict", "findings",
 
 def _write_verdicts(judged: Sequence[Judged]) -> None:
     with transaction.atomic():
+        _hold(NfeFile._default_manager.filter(pk__in=[one.file.pk for one in judged]))
         for one in judged:
             set_verdict(one)
             # One by one: a statement for all of them would be built of a condition for each row and column, which
