@@ -1,7 +1,10 @@
 """The read of a step: an object with what its guards look at, in one statement whose text is made once.
 
-The same as ``Model.objects.select_related(...).select_for_update(of=("self",))`` but for the time the ORM takes to
-build it, which is more than the database takes to answer.
+The same as ``Model.objects.select_related(...)`` but for the time the ORM takes to build it, which is more than the
+database takes to answer.
+
+Under lock it is two statements, the first waits and the second reads: PostgreSQL answers a locking read that had to wait
+with the row as it is now, but with the rows joined to it as they were before the wait.
 """
 
 from __future__ import annotations
@@ -12,6 +15,8 @@ from typing import Any
 
 from django.db import connections, models, router
 from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .locks import lock_rows
 
 
 def read(
@@ -26,19 +31,22 @@ def read(
     if connection.vendor != "postgresql" or not _is_plain(model, related):
         return _by_orm(model, related, keys, lock, by)
     single = len(keys) == 1
-    sql, parts = _select(connection.alias, model, related, single, lock, by)
+    sql, locking, parts = _select(connection.alias, model, related, single, by)
+    wanted = [keys[0] if single else list(keys)]
     with connection.cursor() as cursor:
-        cursor.execute(sql, [keys[0] if single else list(keys)])
+        if lock:
+            cursor.execute(locking, wanted)
+        cursor.execute(sql, wanted)
         shared: dict[Any, Any] = {}
         return [_build(connection, parts, row, shared) for row in cursor.fetchall()]
 
 
 def _by_orm(model: type[models.Model], related: tuple[str, ...], keys: Sequence[Any], lock: bool, by: str) -> list[Any]:
     # The writer's database: a replica may lag behind the version that the step compares.
-    rows = model._default_manager.using(router.db_for_write(model)).select_related(*related)
-    if lock:
-        rows = rows.select_for_update(of=("self",))
-    return list(rows.filter(**{f"{by}__in": keys}).order_by("pk"))
+    rows = model._default_manager.using(router.db_for_write(model)).filter(**{f"{by}__in": keys})
+    if lock and connections[rows.db].features.has_select_for_update:
+        lock_rows(rows.only("pk"))
+    return list(rows.select_related(*related).order_by("pk"))
 
 
 @cache
@@ -50,8 +58,8 @@ def _is_plain(model: type[models.Model], related: tuple[str, ...]) -> bool:
 
 @cache
 def _select(
-    alias: str, model: type[models.Model], related: tuple[str, ...], single: bool, lock: bool, by: str
-) -> tuple[str, list[tuple[Any, Any, list[str], list[tuple[int, Any, Any]], int]]]:
+    alias: str, model: type[models.Model], related: tuple[str, ...], single: bool, by: str
+) -> tuple[str, str, list[tuple[Any, Any, list[str], list[tuple[int, Any, Any]], int]]]:
     connection = connections[alias]
     quote = connection.ops.quote_name
     pk: Any = model._meta.pk
@@ -76,11 +84,11 @@ def _select(
             )
     column: Any = pk if by == "pk" else model._meta.get_field(by)
     wanted = "%s" if single else f"ANY(%s) ORDER BY t0.{quote(pk.column)}"
-    sql = (
-        f"SELECT {', '.join(picks)} FROM {quote(model._meta.db_table)} AS t0 {' '.join(joins)} "  # noqa: S608
-        f"WHERE t0.{quote(column.column)} = {wanted}{' FOR UPDATE OF t0' if lock else ''}"
-    )
-    return sql, parts
+    where = f"WHERE t0.{quote(column.column)} = {wanted}"
+    table = f"{quote(model._meta.db_table)} AS t0"
+    sql = f"SELECT {', '.join(picks)} FROM {table} {' '.join(joins)} {where}"  # noqa: S608
+    locking = f"SELECT 1 FROM {table} {where} FOR UPDATE"  # noqa: S608
+    return sql, locking, parts
 
 
 def _build(connection: BaseDatabaseWrapper, parts: Any, row: Any, shared: dict[Any, Any]) -> Any:

@@ -26,7 +26,6 @@ from . import heads, outbox, reading
 from .actors import USER, Actor
 from .commit import after_commit
 from .exceptions import FulfillmentError, StaleVersion, TransitionNotAllowed
-from .locks import lock_rows
 from .models import HistoryRow
 from .rows import Change, Row, plain
 from .statemachine import Reason, StateMachine, Transition
@@ -155,15 +154,11 @@ def apply(
     Raises :class:`TransitionNotAllowed` (with reasons), :class:`StaleVersion`, or the model's ``DoesNotExist``.
     """
     key = _storable(key)
-    beaten = False
     while True:
         try:
             # Without a lock the read may stay outside: the transaction is then the one statement of the write.
             found = None if lock else [subject] if subject is not None else _read(aggregate, [pk], lock=False)
             with transaction.atomic(using=router.db_for_write(aggregate.model)):
-                if beaten:
-                    # Wait first, then read: what is read beside a row that has to be waited for is as it was before.
-                    lock_rows(aggregate.model._default_manager.filter(pk=pk))
                 found = _read(aggregate, [pk], lock=True) if found is None else found
                 if not found:
                     raise aggregate.model.DoesNotExist(  # type: ignore[attr-defined]
@@ -183,7 +178,7 @@ def apply(
                 raise
             # Somebody was faster between our read and our write. Ask again under lock: the answer is then either the
             # reason why it is no longer possible, or (they only wrote a note) it is done.
-            lock = beaten = True
+            lock = True
 
 
 def _replay(aggregate: Aggregate, earlier: Any, moves: Sequence[Move], actor: Actor, key: str) -> Step:
