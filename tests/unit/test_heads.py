@@ -169,7 +169,8 @@ def test_the_read_is_the_orms(rows):
                         values = [[getattr(x, f.attname) for f in x._meta.concrete_fields] for x in (a, b)]
                         assert values[0] == values[1]
                         assert (a._state.adding, a._state.db) == (False, "default")
-        assert len(queries) == 1
+        # Under lock PostgreSQL is asked twice: it waits first and reads then, so that what stands beside is not older.
+        assert len(queries) == (2 if lock and connection.vendor == "postgresql" else 1)
     assert reading.read(OrderFulfillment, related, [], lock=False) == []
 
 
@@ -201,6 +202,6 @@ def statements(count):
 def test_a_step_takes_as_many_statements_for_many_as_for_one():
     statements(1)  # the event type is looked up once
     one, many = statements(1), statements(7)
-    limit = 4 if connection.vendor == "postgresql" else 8
+    limit = 5 if connection.vendor == "postgresql" else 8
     assert len(one) <= limit
     assert len(many) <= limit
