@@ -34,6 +34,9 @@ DEFAULTS: dict[str, Any] = {
     "PICKUP_POINT": "",
     # Payment providers, configured like CACHES: alias -> {"BACKEND": dotted path, "OPTIONS": {...}}.
     "GATEWAYS": {},
+    # ERP, accounts and CRM, configured like CACHES: alias -> {"BACKEND": dotted path, "OPTIONS": {...}}, see
+    # docs/connectors.md.
+    "CONNECTORS": {},
     # The engine of the PDF documents, configured like CACHES: "default" -> {"BACKEND": dotted path, "OPTIONS": {...}}.
     # Options of the built-in one: "templates" (folders searched before ours, for your templates and pictures),
     # "fonts" (folders with more fonts), "font" (the families to use). It needs the extra [documents].

@@ -65,6 +65,7 @@ PERMISSIONS = {
     "share_view": "share_view",
     "manage_messages": "manage_messages",
     "manage_webhooks": "manage_webhooks",
+    "manage_connectors": "manage_connectors",
 }
 
 

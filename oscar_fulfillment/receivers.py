@@ -8,6 +8,7 @@ from .carriers import carriers
 from .core import outbox
 from .services import (
     carrier_setup,
+    connector_exports,
     emission_watch,
     mails,
     messages,
@@ -20,6 +21,7 @@ from .services import (
     webhook_events,
 )
 from .webhooks.carriers import register_carriers
+from .webhooks.connectors import register_connectors
 from .webhooks.payments import register_gateways
 
 logger = logging.getLogger("oscar_fulfillment")
@@ -36,6 +38,8 @@ outbox.PUMP.families.append(webhook_delivery.lanes)
 register_gateways()
 carriers.source = carrier_setup.source
 register_carriers()
+register_connectors()
+outbox.on_dead(connector_exports.message_died)
 emission_watch.register_issuers()
 outbox.on_dead(emission_watch.message_died)
 signals.validate_transition.connect(emission_watch.refuse_beside_note, dispatch_uid="oscar_fulfillment.nfe")

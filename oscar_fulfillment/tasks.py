@@ -23,6 +23,7 @@ SCHEDULES: list[Every] = [
     Every("payments", "oscar_fulfillment.tasks.watch_payments", minutes=1),
     Every("parcels", "oscar_fulfillment.tasks.watch_parcels", minutes=1),
     Every("webhooks", "oscar_fulfillment.tasks.tidy_webhooks", minutes=60),
+    Every("connectors", "oscar_fulfillment.tasks.watch_connectors", minutes=1),
     Every("emissions", "oscar_fulfillment.tasks.watch_emissions", minutes=1),
 ]
 
@@ -133,6 +134,13 @@ def watch_emissions() -> int:
     from .services import emission_watch
 
     return emission_watch.watch_emissions(budget=settings.DRAIN_BUDGET / 2)
+
+
+def watch_connectors() -> dict[str, int]:
+    """Ask ERP, accounts and CRM what changed there."""
+    from .services import connector_watch
+
+    return connector_watch.watch(budget=settings.DRAIN_BUDGET)
 
 
 def watch_parcels() -> dict[str, int]:

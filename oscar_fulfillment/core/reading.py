@@ -3,8 +3,8 @@
 The same as ``Model.objects.select_related(...)`` but for the time the ORM takes to build it, which is more than the
 database takes to answer.
 
-Under lock it is two statements, the first waits and the second reads: PostgreSQL answers a locking read that had to wait
-with the row as it is now, but with the rows joined to it as they were before the wait.
+Under lock it is two statements, the first waits and the second reads: PostgreSQL answers a locking read that had to
+wait with the row as it is now, but with the rows joined to it as they were before the wait.
 """
 
 from __future__ import annotations

@@ -1,5 +1,6 @@
 from .bank import BankEntry, BankStatement, ImportDraft
 from .carrier import CarrierOrder, CarrierSetup, UnmappedCode
+from .connector import ConnectorState, Export, OutsideChange, StatusRule
 from .draft import OrderDraft
 from .emission import NfeCoverage, NfeEmission, NfeEvent, NfeSeries, NfeVoiding
 from .fulfillment import Hold, OrderFulfillment
@@ -29,7 +30,9 @@ __all__ = [
     "BulkJobItem",
     "CarrierOrder",
     "CarrierSetup",
+    "ConnectorState",
     "CreditNote",
+    "Export",
     "FollowUp",
     "GoodsReceipt",
     "Hold",
@@ -46,6 +49,7 @@ __all__ = [
     "OrderDraft",
     "OrderFulfillment",
     "OutboundMessage",
+    "OutsideChange",
     "Packing",
     "PackingScan",
     "Parcel",
@@ -64,6 +68,7 @@ __all__ = [
     "Shipment",
     "ShipmentLine",
     "StatusChange",
+    "StatusRule",
     "SupplierOrder",
     "SupplierOrderLine",
     "TaxProfile",

@@ -90,6 +90,7 @@ class OrderFulfillment(Tracked):
             ("share_view", _("Can share saved views")),
             ("manage_messages", _("Can send messages again")),
             ("manage_webhooks", _("Can change webhooks")),
+            ("manage_connectors", _("Can send to other systems again and change their rules")),
         ]
         # Newest first in every queue and behind every filter: each index ends in the keyset (placed_at, order). Lists
         # of statuses are read as one walk per status and merged, see ``selectors.scans``.

@@ -18,7 +18,7 @@ from oscar_fulfillment.core.rows import Change, Row
 from oscar_fulfillment.core.transitions import Aggregate, Effect, Move, Step, apply, apply_many
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
-from . import webhook_events
+from . import connector_events, webhook_events
 
 logger = logging.getLogger("oscar_fulfillment")
 
@@ -29,9 +29,10 @@ POLICY = frozenset({"awaits_payout", "completes_unpaid"})
 
 
 def _follow(steps: Sequence[Step]) -> None:
-    """What every step is followed by: Oscar's status, and the webhooks that tell of it."""
+    """What every step is followed by: Oscar's status, the webhooks that tell of it, and the systems beside the shop."""
     _project_statuses(steps)
     webhook_events.add_messages(steps)
+    connector_events.add_messages(steps)
 
 
 def _project_statuses(steps: Sequence[Step]) -> None:

@@ -27,6 +27,7 @@ UNKNOWN_PAYMENT, OPERATION_FAILED, CHARGE_BACK = "unknown_payment", "operation_f
 OVERDUE, PAYMENT_LOST = "overdue", "payment_lost"
 WEBHOOK_OFF = "webhook_off"
 NOTE_CANCELLED = "note_cancelled"
+EXPORT_FAILED, OUTSIDE_REFUSED = "export_failed", "outside_refused"
 #: What nobody need do any more once the money is in, or the order is off.
 ABOUT_PAYING = (CALL, RESERVATION_ENDS, HOLD_ENDS, UNDERPAID, OVERDUE, PAYMENT_LOST)
 
@@ -45,6 +46,8 @@ KINDS: dict[str, Any] = {
     PAYMENT_LOST: gettext_lazy("The payment failed, and the order cannot be cancelled by itself"),
     WEBHOOK_OFF: gettext_lazy("A webhook was switched off"),
     NOTE_CANCELLED: gettext_lazy("The note was cancelled at the tax office, but its goods have left"),
+    EXPORT_FAILED: gettext_lazy("Another system did not take what it was sent"),
+    OUTSIDE_REFUSED: gettext_lazy("Another system says what the order does not allow"),
 }
 
 #: What can come of a follow-up, for the choice when it is closed by hand.

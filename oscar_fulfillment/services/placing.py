@@ -14,7 +14,7 @@ from oscar_fulfillment.core.transitions import Move, Step
 from oscar_fulfillment.flows import Flow, choose_flow, get_flow
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
-from . import messages, terms, webhook_events
+from . import connector_events, messages, terms, webhook_events
 from .door import ORDERS
 
 
@@ -74,6 +74,7 @@ def record_placement(*, order: Any, request: Any = None, **given: Any) -> OrderF
     messages.mail(step, messages.ORDER_PLACED)
     messages.mail(step, messages.OPERATOR_NEW_ORDER)
     webhook_events.add_messages([step])
+    connector_events.add_messages([step])
     row = first_row(fulfillment, step.actor, "place", step.now)
     fulfillment.version, fulfillment.history_hash = 1, row.hash
     heads.write_first(fulfillment, row, step.messages)

@@ -18,12 +18,13 @@ from django.views.decorators.csrf import csrf_exempt
 
 from oscar_fulfillment.carriers import carriers as shop_carriers
 from oscar_fulfillment.conf import settings
+from oscar_fulfillment.connectors import connectors as shop_connectors
 from oscar_fulfillment.core import inbox
 from oscar_fulfillment.core.exceptions import AdapterRejected, WebhookVerificationFailed
 from oscar_fulfillment.gateways import gateways
 from oscar_fulfillment.selectors.messages import QUERY
 
-from . import carriers, payments
+from . import carriers, connectors, payments
 
 logger = logging.getLogger("oscar_fulfillment.webhooks")
 
@@ -31,10 +32,15 @@ logger = logging.getLogger("oscar_fulfillment.webhooks")
 FAMILIES: dict[str, Callable[[str, HttpRequest], str]] = {
     payments.FAMILY: payments.verify,
     carriers.FAMILY: carriers.verify,
+    connectors.FAMILY: connectors.verify,
 }
 
 #: family of sources -> who belongs to it.
-REGISTRIES: dict[str, Container[str]] = {payments.FAMILY: gateways, carriers.FAMILY: shop_carriers}
+REGISTRIES: dict[str, Container[str]] = {
+    payments.FAMILY: gateways,
+    carriers.FAMILY: shop_carriers,
+    connectors.FAMILY: shop_connectors,
+}
 
 
 @method_decorator(csrf_exempt, name="dispatch")

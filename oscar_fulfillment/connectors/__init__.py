@@ -1,0 +1,7 @@
+"""Connectors: ERP, accounts and CRM, by alias, as ``OSCAR_FULFILLMENT["CONNECTORS"]`` declares them."""
+
+from __future__ import annotations
+
+from oscar_fulfillment.core.registry import Registry
+
+connectors = Registry("CONNECTORS")

@@ -1,0 +1,61 @@
+"""What systems beside the shop are to be told of a step: rows of the outbox, written with it. No query.
+
+The message only says that there is something to tell; what is sent is read when it is sent. The row of the export
+ledger is made by the message's handler, so that a step stays the one statement it is.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from decimal import Decimal
+from typing import Any
+
+from oscar_fulfillment.conf import settings
+from oscar_fulfillment.connectors import connectors
+from oscar_fulfillment.connectors.base import ORDER, STATE
+from oscar_fulfillment.core.outbox import OutboxMessage
+from oscar_fulfillment.core.transitions import Step
+
+#: Destinations of the outbox that are connectors begin with this.
+LANE = "connector:"
+#: What of a step's history data goes along: sums and references, which the receiver cannot read from the order.
+_FACTS = ("amount", "currency", "reference", "source")
+
+
+def lane(alias: str) -> str:
+    """The outbox destination of a connector: one that is down delays no other."""
+    return f"{LANE}{alias}"
+
+
+def add_messages(steps: Sequence[Step]) -> None:
+    """Put what connectors are to be told into the steps' messages; called when their moves are final."""
+    if not settings.CONNECTORS:
+        return
+    for step in steps:
+        for alias in connectors:
+            step.messages += _messages(step, alias)
+
+
+def _messages(step: Step, alias: str) -> list[OutboxMessage]:
+    connector, subject = connectors.get(alias), step.subject
+    if not connector.concerns(subject.flow, subject.currency):
+        return []
+    found: dict[tuple[str, str], OutboxMessage] = {}
+    first = subject.version + 1
+    for position, move in enumerate(step.moves):
+        for kind in connector.kinds_for(move.action, moves=not move.is_record):
+            # An order and its status are one each; a payment is one of several.
+            about = "" if kind in (ORDER, STATE) else str(first + position)
+            payload = {"order": subject.pk, "kind": kind, "about": about, "sequence": first + position}
+            if about:
+                payload["facts"] = _facts(step)
+            found[kind, about] = OutboxMessage(
+                lane(alias), kind, f"{subject.pk}:{first + position}", payload, order_id=subject.pk
+            )
+    return list(found.values())
+
+
+def _facts(step: Step) -> dict[str, str]:
+    facts: dict[str, Any] = {name: step.data[name] for name in _FACTS if name in step.data}
+    facts |= {name: value for name, value in step.context.get("announce", {}).items() if isinstance(value, Decimal)}
+    return {name: str(value) for name, value in facts.items()} | ({"reason": step.reason} if step.reason else {})
