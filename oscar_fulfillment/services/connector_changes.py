@@ -36,8 +36,11 @@ LOOP = 20
 _MOVING = ("payment", "shipping")
 
 
-def take(alias: str, change: Change) -> OutsideChange:
-    """Write a change down and do what follows from it. The same key again returns what came of it the first time."""
+def take(alias: str, change: Change, *, insist: bool = False) -> OutsideChange:
+    """Write a change down and do what follows from it. The same key again returns what came of it the first time.
+
+    ``insist``: a person wants it now, whatever was heard or done since.
+    """
     row = _written(alias, change)
     if row.status != OutsideChange.WAITING:
         return row
@@ -51,7 +54,7 @@ def take(alias: str, change: Change) -> OutsideChange:
         moved = _enter_facts(change, fulfillment, actor, row)
         if not change.state:
             return _finish(row, OutsideChange.APPLIED if moved else OutsideChange.NOTHING)
-        return _weigh(row, change, export, actor, moved)
+        return _weigh(row, change, export, actor, moved, insist)
     except (InvalidInput, TransitionNotAllowed) as error:
         return refuse(row, str(error))
 
@@ -63,7 +66,7 @@ def look_again(*, change: OutsideChange, again: Change | None = None) -> Outside
         status=OutsideChange.WAITING, problem=""
     )
     followups.close_by_prefix(f"outside:{change.pk}:", "done", change.connector)
-    return take(change.connector, told)
+    return take(change.connector, told, insist=True)
 
 
 def mark_settled(*, change: OutsideChange, actor: Actor) -> None:
@@ -130,13 +133,15 @@ def _enter_facts(change: Change, fulfillment: OrderFulfillment, actor: Actor, ro
     return moved
 
 
-def _weigh(row: OutsideChange, change: Change, export: Export, actor: Actor, moved: bool) -> OutsideChange:
+def _weigh(
+    row: OutsideChange, change: Change, export: Export, actor: Actor, moved: bool, insist: bool
+) -> OutsideChange:
     """Their status: whether it is news, who wins if ours is news too, and which step it takes."""
     now = timezone.now()
     with transaction.atomic():
         export = lock_rows(Export._default_manager.filter(pk=export.pk))[0]
         before, heard = export.outside_state, export.outside_state_at
-        if change.at and heard and change.at < heard and change.state != before:
+        if not insist and change.at and heard and change.at < heard and change.state != before:
             return _finish(row, OutsideChange.OUTDATED)
         fulfillment = OrderFulfillment._default_manager.select_related("order", "payment_method").get(
             pk=export.fulfillment_id
@@ -149,10 +154,10 @@ def _weigh(row: OutsideChange, change: Change, export: Export, actor: Actor, mov
             outside_state=change.state[:100], outside_label=change.label[:100],
             outside_state_at=max(change.at or now, heard or change.at or now),
         )  # fmt: skip
-    if is_echo and not moved:
+    if is_echo and not moved and not insist:
         return _finish(row, OutsideChange.ECHO)
     rule = connector_rules.rule_in(rules, change.state)
-    if both and not _they_win(rule, change, fulfillment):
+    if both and not insist and not _they_win(rule, change, fulfillment):
         _tell_ours(export)
         return _finish(row, OutsideChange.KEPT)
     if rule is None:

@@ -298,5 +298,5 @@ def message_died(message: Any) -> None:
         )
     followups.open_followup(
         kind=followups.EXPORT_FAILED, key=f"export:{export.pk}:{export.round}", fulfillment_id=export.fulfillment_id,
-        note=(message.error or export.error)[:500], data={"connector": alias, "export": export.pk},
+        note=(export.error or message.error)[:500], data={"connector": alias, "export": export.pk},
     )  # fmt: skip

@@ -198,7 +198,7 @@ def carrier_of(name: str, order: Any) -> str:
             if wanted in (alias.casefold(), str(carriers.get(alias).name).casefold()):
                 return alias
         return "other" if "other" in carriers else suggest(order)
-    return suggest(order)
+    return suggest(order) or ("other" if "other" in carriers else "")
 
 
 def enter_paid(*, order: Any, paid: Decimal, reference: str, actor: Actor, key: str) -> bool:
