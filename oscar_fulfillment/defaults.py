@@ -51,6 +51,7 @@ _OUR_ENTRIES = [
     {"label": _("Carriers"), "url_name": "dashboard:carrier-list", "access_fn": _may_open},
     {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},
     {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
+    {"label": _("Other systems"), "url_name": "dashboard:connector-list", "access_fn": _may_open},
     {"label": _("Webhooks"), "url_name": "dashboard:webhook-list", "access_fn": _may_open},
 ]
 

@@ -45,6 +45,7 @@ class FulfillmentOrdersDashboardMixin:
 
     def configure_permissions(self) -> None:
         from .carrier_urls import carrier_permissions
+        from .connector_urls import connector_permissions
         from .emission_urls import emission_permissions
         from .import_urls import import_permissions
         from .list_urls import list_permissions
@@ -72,10 +73,11 @@ class FulfillmentOrdersDashboardMixin:
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
-        self.permissions_map |= webhook_permissions()
+        self.permissions_map |= webhook_permissions() | connector_permissions()
 
     def get_urls(self) -> list[Any]:
         from .carrier_urls import carrier_urls
+        from .connector_urls import connector_urls
         from .emission_urls import emission_urls, profile_urls
         from .import_urls import import_urls
         from .list_urls import list_urls
@@ -103,6 +105,7 @@ class FulfillmentOrdersDashboardMixin:
             *carrier_urls(),
             *settings_urls(),
             *webhook_urls(),
+            *connector_urls(),
             *page_urls(),
         ]
         return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]

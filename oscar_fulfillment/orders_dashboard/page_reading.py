@@ -19,6 +19,7 @@ from oscar_fulfillment.services import documents
 from oscar_fulfillment.services.door import ORDERS
 from oscar_fulfillment.services.followups import OUTCOMES
 
+from .connector_words import order_card
 from .edit_reading import edit_steps
 from .emission_words import emission_card
 from .followup_words import present
@@ -65,6 +66,8 @@ def page_context(request: Any, page: OrderPage, **extra: Any) -> dict[str, Any]:
         "documents": document_menu(page, user),
         "has_invoice_pdf": user_may(user, "print") and documents.can_be_invoiced(page.order),
         "emissions": emission_card(page, user),
+        "systems": order_card(page, user),
+        "systems_here": order_url(page.order.number, "systems"),
         "may_see_notes": user.is_staff and user_may(user, "invoice"),
         "may_send_again": user_may(user, "manage_messages"),
         "shipments": ShipmentCards(page, user, steps),

@@ -13,10 +13,12 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.models import (
     CarrierOrder,
     CreditNote,
+    Export,
     Invoice,
     NfeEmission,
     NfeFile,
     OrderFulfillment,
+    OutsideChange,
     Return,
     Shipment,
     StatusChange,
@@ -24,6 +26,7 @@ from oscar_fulfillment.models import (
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
 from oscar_fulfillment.models.webhook import LANE
 
+from . import connectors
 from .given_up import ZERO, price_of
 from .order_money import OrderMoney, prefetches
 from .order_page_rows import LineRow, ReturnRow, ShipmentRow
@@ -56,6 +59,7 @@ def _what_it_has() -> dict[str, Exists]:
         "has_discounts": get_model("order", "OrderDiscount")._default_manager.filter(order=OuterRef("pk")),
         "has_credit_notes": CreditNote._default_manager.filter(fulfillment=OuterRef("pk")),
         "has_returns": Return._default_manager.filter(fulfillment=OuterRef("pk")),
+        "has_exports": Export._default_manager.filter(fulfillment=OuterRef("pk")),
         "has_emissions": NfeEmission._default_manager.filter(fulfillment=OuterRef("pk")),
         "has_nfe_files": NfeFile._default_manager.filter(fulfillment=OuterRef("pk"), status__in=_FILED),
         "has_carrier_orders": CarrierOrder._default_manager.filter(shipment__fulfillment=OuterRef("pk")),
@@ -160,6 +164,11 @@ class OrderPage:
         if not self._has("emissions"):
             return []
         return list(self.fulfillment.emissions.defer("xml", "proc_xml", "content").order_by("-pk"))
+
+    @cached_property
+    def exports(self) -> tuple[list[Export], list[OutsideChange]]:
+        """What of the order other systems have, and the last they said of it."""
+        return connectors.of_order(self.order.pk) if self._has("exports") else ([], [])
 
     @property
     def flow(self) -> Any:
@@ -270,9 +279,10 @@ class OrderPage:
 
     @cached_property
     def messages(self) -> list[Any]:
-        # What providers and carriers are asked to do is shown with the payment and the shipment, what webhooks are told
-        # on their own page.
+        # What providers and carriers are asked to do is shown with the payment and the shipment, what other systems get
+        # in their panel, what webhooks are told on their own page.
         elsewhere = Q(destination__startswith="payments:") | Q(destination__startswith="carriers:")
+        elsewhere |= Q(destination__startswith=connectors.LANE)
         rows = self.order.outbound_messages.exclude(elsewhere | Q(destination__startswith=LANE))
         rows = rows.defer("payload").order_by("-created_at", "-pk")
         return list(rows[:MESSAGE_ROWS])

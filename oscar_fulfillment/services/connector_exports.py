@@ -25,7 +25,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, AdapterUnavailable, FulfillmentError
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.outbox import OutboxMessage
-from oscar_fulfillment.models import Export, OrderFulfillment
+from oscar_fulfillment.models import Export, OrderFulfillment, OutboundMessage
 
 from . import connector_records, connector_rules, followups
 from .connector_events import LANE, lane
@@ -70,6 +70,10 @@ def _asked_for(alias: str, payload: dict[str, Any]) -> Export | None:
             fulfillment=fulfillment, connector=alias, kind=payload["kind"], about=payload["about"],
             defaults={"created_at": now, "sequence": payload["sequence"], "facts": payload.get("facts", {})},
         )  # fmt: skip
+        if export.status == Export.FAILED:
+            # Whoever sends a message again, or takes a further step, wants it tried again.
+            Export._default_manager.filter(pk=export.pk).update(status=Export.WAITING, error="")
+            export.status = Export.WAITING
         if is_new or export.sequence >= payload["sequence"]:
             return export if export.status in (Export.WAITING, Export.SENDING) else None
         # A later step asks anew: the rest of an order was released, or it was taken up again.
@@ -241,9 +245,24 @@ def send_again(*, export: Export, actor: Actor) -> None:
         found = rows[0]
         found.status, found.round, found.error = Export.WAITING, found.round + 1, ""
         found.save(update_fields=["status", "round", "error"])
+        if _revive(found):
+            return
         payload = {"order": found.fulfillment_id, "kind": found.kind, "export": found.pk, "by": actor.label}
         key = f"{found.fulfillment_id}:again:{found.pk}:{found.round}"
         outbox.enqueue([OutboxMessage(lane(found.connector), found.kind, key, payload, order_id=found.fulfillment_id)])
+
+
+def _revive(export: Export) -> bool:
+    """Put the message that was given up back to the beginning, so that it waits for nobody any more."""
+    given_up = OutboundMessage._default_manager.filter(
+        destination=lane(export.connector), kind=export.kind, order=export.fulfillment_id, status=outbox.DEAD
+    )
+    mine = [row for row in given_up if row.payload.get("export") == export.pk or _is_about(row, export)]
+    return any([outbox.send_again(row) for row in mine])
+
+
+def _is_about(message: Any, export: Export) -> bool:
+    return "export" not in message.payload and message.payload.get("about", "") == export.about
 
 
 def dismiss(*, export: Export, actor: Actor) -> None:
