@@ -258,7 +258,7 @@ def _revive(export: Export) -> bool:
         destination=lane(export.connector), kind=export.kind, order=export.fulfillment_id, status=outbox.DEAD
     )
     mine = [row for row in given_up if row.payload.get("export") == export.pk or _is_about(row, export)]
-    return any([outbox.send_again(row) for row in mine])
+    return bool(sum(outbox.send_again(row) for row in mine))
 
 
 def _is_about(message: Any, export: Export) -> bool:
