@@ -56,6 +56,7 @@ def take(alias: str, change: Change, *, insist: bool = False) -> OutsideChange:
             return _finish(row, OutsideChange.APPLIED if moved else OutsideChange.NOTHING)
         return _weigh(row, change, export, actor, moved, insist)
     except (InvalidInput, TransitionNotAllowed) as error:
+        row.refusal = error
         return refuse(row, str(error))
 
 
