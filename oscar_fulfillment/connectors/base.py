@@ -52,6 +52,8 @@ class Connector:
     poll_every: float = 5
     #: Status rules for a shop that made none of its own.
     rules: Sequence[Rule] = ()
+    #: kind of message -> the order's status over there that it leads to: our own change, when it comes back.
+    leads_to: Mapping[str, str] = {}
 
     def __init__(
         self,
@@ -88,6 +90,10 @@ class Connector:
             if action in actions or (moves and ANY_MOVE in actions):
                 found.append(kind)
         return found
+
+    def wants(self, kind: str, payment: str) -> bool:
+        """Whether a message of this kind is for it, by the code of the order's payment method ("" for none)."""
+        return True
 
     def concerns(self, flow: str, currency: str) -> bool:
         """Whether orders of this flow and currency go there."""

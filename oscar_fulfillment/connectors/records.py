@@ -166,7 +166,10 @@ class Change:
 
     ``key`` names it once and for all (the same twice is one); ``at`` is their time. The order is found by
     ``external_id``, else by ``reference`` (our number). ``state``: their status now, "" if this is not about it.
-    ``paid``: how much of it is paid in all, None where this says nothing about money.
+    ``paid``: how much of it is paid in all, None where this says nothing about money; ``paid_currency``, if it is said.
+
+    ``foreign``: the other side holds things that are not the shop's, too, and this may be one of them. It is about an
+    order only if that is there under this id or under none yet, and otherwise nobody is told.
     """
 
     key: str
@@ -177,6 +180,8 @@ class Change:
     label: str = ""
     paid: Decimal | None = None
     paid_reference: str = ""
+    paid_currency: str = ""
+    foreign: bool = False
     invoice: InvoiceFacts | None = None
     tracking: TrackingFacts | None = None
     data: Mapping[str, Any] = field(default_factory=dict)

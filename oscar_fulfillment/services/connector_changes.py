@@ -41,10 +41,12 @@ def take(alias: str, change: Change, *, insist: bool = False) -> OutsideChange:
 
     ``insist``: a person wants it now, whatever was heard or done since.
     """
+    fulfillment = _order_of(alias, change)
+    if change.foreign and fulfillment is None:
+        return OutsideChange(connector=alias, key=change.key[:200], status=OutsideChange.NOTHING)
     row = _written(alias, change)
     if row.status != OutsideChange.WAITING:
         return row
-    fulfillment = _order_of(alias, change)
     if fulfillment is None:
         return _finish(row, OutsideChange.UNMATCHED, problem=_("No order of the shop is meant."))
     row.fulfillment = fulfillment
@@ -102,7 +104,12 @@ def _order_of(alias: str, change: Change) -> OrderFulfillment | None:
         export = Export._default_manager.filter(connector=alias, kind=ORDER, external_id=change.external_id).first()
         if export is not None:
             return rows.get(pk=export.fulfillment_id)
-    return rows.filter(number=change.reference).first() if change.reference else None
+    found = rows.filter(number=change.reference).first() if change.reference else None
+    if found is not None and change.foreign:
+        known = Export._default_manager.filter(connector=alias, kind=ORDER, fulfillment=found.pk)
+        if known.exclude(external_id__in=["", change.external_id]).exists():
+            return None
+    return found
 
 
 def _export(alias: str, change: Change, fulfillment: OrderFulfillment) -> Export:
@@ -116,6 +123,11 @@ def _export(alias: str, change: Change, fulfillment: OrderFulfillment) -> Export
         if not taken.exists():
             export.external_id = change.external_id[:100]
             export.save(update_fields=["external_id"])
+    if export.status == Export.SENT and export.external_id:
+        # What they speak of has arrived.
+        Export._default_manager.filter(pk=export.pk, status=Export.SENT).update(
+            status=Export.ACKNOWLEDGED, acknowledged_at=now
+        )
     return export
 
 
@@ -123,6 +135,9 @@ def _enter_facts(change: Change, fulfillment: OrderFulfillment, actor: Actor, ro
     """Invoice, money, goods, in the order in which an order takes them."""
     order, key, moved = fulfillment.order, f"{row.connector}:{change.key}"[:150], False
     if change.paid is not None and change.paid > 0:
+        if change.paid_currency not in ("", order.currency):
+            text = _("It is paid in %(paid)s, and the order is in %(currency)s.")
+            raise InvalidInput({"paid": [text % {"paid": change.paid_currency[:16], "currency": order.currency}]})
         moved |= outside_facts.enter_paid(
             order=order, paid=change.paid, reference=change.paid_reference or change.external_id, actor=actor,
             key=f"{key}:paid",
@@ -210,7 +225,8 @@ def _take_step(
             order=fulfillment.order, actor=actor, reason=reason, key=f"{row.connector}:{change.key}"[:150] + ":step"
         )
     except TransitionNotAllowed as error:
-        if any(reason.code in ("already_done", "final_state", "all_released") for reason in error.reasons):
+        done = any(reason.code in ("already_done", "final_state", "all_released") for reason in error.reasons)
+        if done or fulfillment.shipping_status in known[rule.step].past:
             return _finish(row, OutsideChange.APPLIED if moved else OutsideChange.NOTHING)
         return refuse(row, str(error))
     export = order_export(row.connector, fulfillment.pk)

@@ -11,7 +11,8 @@ from decimal import Decimal
 from typing import Any
 
 from oscar_fulfillment.connectors import connectors
-from oscar_fulfillment.connectors.base import ORDER, STATE
+from oscar_fulfillment.connectors.base import ORDER, PAYMENT, STATE
+from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.transitions import Step
 
@@ -40,8 +41,13 @@ def _messages(step: Step, alias: str) -> list[OutboxMessage]:
         return []
     found: dict[tuple[str, str], OutboxMessage] = {}
     first = subject.version + 1
+    method = subject.payment_method.code if subject.payment_method else ""
+    # Money that it told us of itself is no news to it.
+    told = {PAYMENT} if step.actor == Actor.provider(alias) else set()
     for position, move in enumerate(step.moves):
         for kind in connector.kinds_for(move.action, moves=not move.is_record):
+            if kind in told or not connector.wants(kind, method):
+                continue
             # An order and its status are one each; a payment is one of several.
             about = "" if kind in (ORDER, STATE) else str(first + position)
             payload = {"order": subject.pk, "kind": kind, "about": about, "sequence": first + position}

@@ -100,10 +100,12 @@ def run(pk: int) -> Export | None:
     if export is None:
         return None
     was_lost = export.status == Export.SENDING
+    expected = None
     try:
         connector = connectors.get(export.connector)
         task = _task(connector, export)
         Export._default_manager.filter(pk=pk).update(status=Export.SENDING)
+        expected = _expect(connector, export)
         pushed = _look_for(connector, task) if was_lost else None
         if pushed is None:
             pushed = connector.push(task)
@@ -115,12 +117,23 @@ def run(pk: int) -> Export | None:
         _give_back(export, Export.SENDING if was_lost else Export.WAITING, error)
         raise
     except AdapterRejected as error:
+        if expected is not None:
+            Export._default_manager.filter(pk=expected.pk).update(pushed_state=expected.pushed_state)
         _give_back(export, Export.FAILED, error)
         raise
     except BaseException as error:
         _give_back(export, Export.SENDING, error)
         raise
     return settle(export, pushed)
+
+
+def _expect(connector: Connector, export: Export) -> Export | None:
+    """Note the status that a message leads to, before the call: its echo may be here before its answer."""
+    state = connector.leads_to.get(export.kind)
+    row = order_export(export.connector, export.fulfillment_id) if state else None
+    if state and row is not None:
+        Export._default_manager.filter(pk=row.pk).update(pushed_state=state)
+    return row
 
 
 def _look_for(connector: Connector, task: Task) -> Pushed | None:
@@ -198,13 +211,15 @@ def settle(export: Export, pushed: Pushed) -> Export:
         if value:
             values[name] = value[: _LONGEST[name]]
     if pushed.state:
-        values |= {
-            "outside_state": pushed.state, "pushed_state": pushed.state, "outside_state_at": now,
-            "base_version": export.fulfillment.version,
-        }  # fmt: skip
+        values |= {"pushed_state": pushed.state, "base_version": export.fulfillment.version}
     try:
         with transaction.atomic():
             Export._default_manager.filter(pk=export.pk).update(**values)
+            if pushed.state:
+                # What was heard of it while it was being sent is newer.
+                Export._default_manager.filter(pk=export.pk, outside_state=export.outside_state).update(
+                    outside_state=pushed.state, outside_state_at=now
+                )
     except IntegrityError as error:
         rejected = AdapterRejected(_("Over there it is the same as another order: %(id)s") % {"id": pushed.external_id})
         _give_back(export, Export.FAILED, rejected)

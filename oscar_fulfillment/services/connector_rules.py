@@ -32,19 +32,24 @@ MOST = 200
 
 @dataclass(frozen=True)
 class OutsideStep:
-    """A step that a status over there may take. ``run(order=, actor=, reason=, key=)``."""
+    """A step that a status over there may take. ``run(order=, actor=, reason=, key=)``.
+
+    ``past``: shipping statuses of orders that have it behind them.
+    """
 
     label: Any
     run: Callable[..., Any]
+    past: frozenset[str] = frozenset()
 
 
 def _cancel(*, order: Any, actor: Actor, reason: str, key: str) -> Any:
     return cancelling.cancel_order(order=order, actor=actor, reason=reason, key=key)
 
 
+_RELEASED = frozenset({"invoiced", "dispatched", "delivered", "returned"})
 _STEPS: dict[str, OutsideStep] = {
     "approve_payment": OutsideStep(gettext_lazy("Approve payment"), payments.approve_payment),
-    "release": OutsideStep(gettext_lazy("Release, or take into work"), release.release_order),
+    "release": OutsideStep(gettext_lazy("Release, or take into work"), release.release_order, _RELEASED),
     "dispatch": OutsideStep(gettext_lazy("Dispatch"), shipping.dispatch_order),
     "deliver": OutsideStep(gettext_lazy("Mark as delivered"), shipping.deliver_order),
     "cancel": OutsideStep(gettext_lazy("Cancel the order"), _cancel),

@@ -18,7 +18,9 @@ def facts_of(change: Change) -> dict[str, Any]:
     """What a change says beside its status, as JSON."""
     found: dict[str, Any] = {}
     if change.paid is not None:
-        found["paid"] = {"amount": str(change.paid), "reference": change.paid_reference}
+        found["paid"] = {
+            "amount": str(change.paid), "reference": change.paid_reference, "currency": change.paid_currency,
+        }  # fmt: skip
     if (invoice := change.invoice) is not None:
         found["invoice"] = {
             "number": invoice.number, "series": invoice.series, "access_key": invoice.access_key,
@@ -49,6 +51,7 @@ def read(row: OutsideChange) -> Change:
         label=row.label,
         paid=Decimal(paid["amount"]) if paid else None,
         paid_reference=paid["reference"] if paid else "",
+        paid_currency=paid.get("currency", "") if paid else "",
         invoice=_invoice(invoice) if invoice else None,
         tracking=_tracking(tracking) if tracking else None,
     )
