@@ -5,10 +5,12 @@ from typing import Any
 
 from . import signals
 from .carriers import carriers
+from .connectors import oauth
 from .core import outbox
 from .services import (
     carrier_setup,
     connector_exports,
+    connector_tokens,
     emission_watch,
     mails,
     messages,
@@ -39,6 +41,7 @@ register_gateways()
 carriers.source = carrier_setup.source
 register_carriers()
 register_connectors()
+oauth.provide(connector_tokens.DatabaseTokens)
 outbox.on_dead(connector_exports.message_died)
 emission_watch.register_issuers()
 outbox.on_dead(emission_watch.message_died)

@@ -14,6 +14,7 @@ from typing import Any
 
 from oscar_fulfillment.core.exceptions import AdapterRejected, ConfigurationError
 
+from .oauth import Tokens
 from .records import Change, Notice, OutsideState, Page, Pushed, Rule, Task
 
 ORDER, STATE, PAYMENT, DELIVERY, CREDIT = "order", "state", "payment", "delivery_note", "credit_note"
@@ -33,6 +34,7 @@ class Capability(StrEnum):
     STATES = "states"  # takes our status
     PULL = "pull"  # can be asked for what changed
     NOTIFIES = "notifies"  # tells of changes by itself
+    CONNECT = "connect"  # a person lets the shop in, by OAuth
 
 
 class Connector:
@@ -115,8 +117,11 @@ class Connector:
         """What changed since ``cursor`` ("" the first time). Needs PULL."""
         raise NotImplementedError
 
-    def fetch(self, external_id: str) -> Change | None:
-        """Read something again that a notification named; None if it does not concern the shop. Needs NOTIFIES."""
+    def fetch(self, external_id: str) -> Change | Sequence[Change] | None:
+        """Read something again that a notification named: what it says, in the order in which it is to be taken.
+
+        None or nothing if it does not concern the shop. Needs NOTIFIES.
+        """
         return None
 
     def verify(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> None:
@@ -130,3 +135,14 @@ class Connector:
     def states(self) -> Sequence[OutsideState]:
         """Their statuses, for the choice in rules; may ask the other side. Empty: codes are typed."""
         return ()
+
+    def authorize_url(self, *, state: str, redirect_uri: str) -> str:
+        """Where a person lets the shop in; they come back to ``redirect_uri`` with ``state`` and a code.
+
+        Needs CONNECT.
+        """
+        raise NotImplementedError
+
+    def exchange(self, *, code: str, redirect_uri: str) -> Tokens:
+        """The tokens for a code that a person brought back. ``oauth.GrantRefused`` if it is not good. Needs CONNECT."""
+        raise NotImplementedError

@@ -8,8 +8,8 @@ from typing import Any
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from oscar_fulfillment.fiscal import taxids
 from oscar_fulfillment.core.streets import split_street
+from oscar_fulfillment.fiscal import taxids
 from oscar_fulfillment.fiscal.emission.municipalities import STATE_CODES, find_municipality, is_municipality
 from oscar_fulfillment.fiscal.emission.texts import digits
 

@@ -28,7 +28,7 @@ _STATES = {"NEW": "New", "WORK": "In work", "SENT": "Sent", "WON": "Won", "LOST"
 class FakeConnector(Connector):
     """Takes orders, payments and notes; shows a status and can be moved. ``effects`` counts what really happened.
 
-    ``able``: which capabilities it has; all but FETCHED by default.
+    ``able``: which capabilities it has; all but FETCHED and CONNECT by default.
     """
 
     name = "Demo system"
@@ -53,7 +53,9 @@ class FakeConnector(Connector):
 
     def __init__(self, *, able: Sequence[str] | None = None, told: Sequence[str] = (STATE,), **options: Any):
         super().__init__(**options)
-        self.extra_capabilities = frozenset(set(Capability) - {Capability.FETCHED} if able is None else able)
+        self.extra_capabilities = frozenset(
+            set(Capability) - {Capability.FETCHED, Capability.CONNECT} if able is None else able
+        )
         self.told = {kind: actions for kind, actions in type(self).told.items() if kind in told}
         self._books = threading.RLock()
         self.reset()

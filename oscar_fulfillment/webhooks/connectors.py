@@ -8,6 +8,7 @@ from django.http import Http404
 
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.connectors.base import Capability
+from oscar_fulfillment.connectors.records import Change
 from oscar_fulfillment.core import inbox
 from oscar_fulfillment.services import connector_changes, connector_exports
 from oscar_fulfillment.services.connector_events import lane
@@ -39,8 +40,8 @@ def process(message: Any) -> str | None:
     notice = connector.parse_notification(message.headers, bytes(message.body), query)
     changes = list(notice.changes)
     for external_id in notice.read_again:
-        if (change := connector.fetch(external_id)) is not None:
-            changes.append(change)
+        found = connector.fetch(external_id)
+        changes += [found] if isinstance(found, Change) else found or ()
     for change in changes:
         connector_changes.take(name, change)
     return None if changes else inbox.IGNORED

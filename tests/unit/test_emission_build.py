@@ -9,8 +9,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from lxml import etree
 
-from oscar_fulfillment.fiscal.access_key import parse
 from oscar_fulfillment.core.streets import split_street
+from oscar_fulfillment.fiscal.access_key import parse
 from oscar_fulfillment.fiscal.emission.build import NO_VALUE, build_note
 from oscar_fulfillment.fiscal.emission.facts import Contact, Issuer, NoteFacts, NoteLine, Payment, Place, Recipient
 from oscar_fulfillment.fiscal.emission.keys import is_code, make_access_key, make_code
