@@ -101,7 +101,7 @@ class Connector:
         """Whether orders of this flow and currency go there."""
         return (not self.flows or flow in self.flows) and (not self.currencies or currency in self.currencies)
 
-    def wants(self, order_id: int) -> bool:
+    def takes_order(self, order_id: int) -> bool:
         """Whether this very order (by primary key) goes there; asked when it is its turn."""
         return True
 

@@ -65,7 +65,7 @@ def _asked_for(alias: str, payload: dict[str, Any]) -> Export | None:
     if fulfillment is None:
         raise AdapterRejected("the order is gone")
     connector = connectors.get(alias)
-    if not connector.wants(fulfillment.pk):
+    if not connector.takes_order(fulfillment.pk):
         return None
     with transaction.atomic():
         lock_rows(OrderFulfillment._default_manager.filter(pk=fulfillment.pk))
