@@ -45,13 +45,21 @@ def take(alias: str, change: Change, *, insist: bool = False) -> OutsideChange:
     if change.foreign and fulfillment is None:
         return OutsideChange(connector=alias, key=change.key[:200], status=OutsideChange.NOTHING)
     row = _written(alias, change)
-    if row.status != OutsideChange.WAITING:
-        return row
-    if fulfillment is None:
-        return _finish(row, OutsideChange.UNMATCHED, problem=_("No order of the shop is meant."))
-    row.fulfillment = fulfillment
-    export = _export(alias, change, fulfillment)
-    actor = Actor.provider(alias)
+    with transaction.atomic():
+        # Whoever is told the same meanwhile waits here, and finds what came of it. What fails halfway is undone, and
+        # told again by whoever told it.
+        row = lock_rows(OutsideChange._default_manager.filter(pk=row.pk))[0]
+        if row.status != OutsideChange.WAITING:
+            return row
+        if fulfillment is None:
+            return _finish(row, OutsideChange.UNMATCHED, problem=_("No order of the shop is meant."))
+        row.fulfillment = fulfillment
+        return _work(row, change, _export(alias, change, fulfillment), insist)
+
+
+def _work(row: OutsideChange, change: Change, export: Export, insist: bool) -> OutsideChange:
+    actor, fulfillment = Actor.provider(row.connector), row.fulfillment
+    assert fulfillment is not None
     try:
         moved = _enter_facts(change, fulfillment, actor, row)
         if not change.state:
@@ -60,6 +68,15 @@ def take(alias: str, change: Change, *, insist: bool = False) -> OutsideChange:
     except (InvalidInput, TransitionNotAllowed) as error:
         row.refusal = error
         return refuse(row, str(error))
+
+
+def note_failure(alias: str, change: Change, error: Exception) -> OutsideChange:
+    """It broke something of ours: kept as refused, so that it holds up no other and can be tried again."""
+    row = _written(alias, change)
+    if row.status != OutsideChange.WAITING:
+        return row
+    row.fulfillment = _order_of(alias, change)
+    return refuse(row, _("It could not be worked: %(error)s") % {"error": type(error).__name__})
 
 
 def look_again(*, change: OutsideChange, again: Change | None = None) -> OutsideChange:
@@ -154,22 +171,23 @@ def _weigh(
 ) -> OutsideChange:
     """Their status: whether it is news, who wins if ours is news too, and which step it takes."""
     now = timezone.now()
-    with transaction.atomic():
-        export = lock_rows(Export._default_manager.filter(pk=export.pk))[0]
-        before, heard = export.outside_state, export.outside_state_at
-        if not insist and change.at and heard and change.at < heard and change.state != before:
-            return _finish(row, OutsideChange.OUTDATED)
-        fulfillment = OrderFulfillment._default_manager.select_related("order", "payment_method").get(
-            pk=export.fulfillment_id
-        )
-        rules = connector_rules.rules_of(row.connector)
-        ours = connector_rules.state_out(rules, fulfillment)
-        both = bool(ours) and ours not in (before, change.state) and bool(before) and _moved_since(export)
-        is_echo = change.state in (export.pushed_state, before)
-        Export._default_manager.filter(pk=export.pk).update(
-            outside_state=change.state[:100], outside_label=change.label[:100],
-            outside_state_at=max(change.at or now, heard or change.at or now),
-        )  # fmt: skip
+    # In the order in which everybody locks: the order first, then its exports.
+    lock_rows(OrderFulfillment._default_manager.filter(pk=export.fulfillment_id))
+    export = lock_rows(Export._default_manager.filter(pk=export.pk))[0]
+    before, heard = export.outside_state, export.outside_state_at
+    if not insist and change.at and heard and change.at < heard and change.state != before:
+        return _finish(row, OutsideChange.OUTDATED)
+    fulfillment = OrderFulfillment._default_manager.select_related("order", "payment_method").get(
+        pk=export.fulfillment_id
+    )
+    rules = connector_rules.rules_of(row.connector)
+    ours = connector_rules.state_out(rules, fulfillment)
+    both = bool(ours) and ours not in (before, change.state) and bool(before) and _moved_since(export)
+    is_echo = change.state in (export.pushed_state, before)
+    Export._default_manager.filter(pk=export.pk).update(
+        outside_state=change.state[:100], outside_label=change.label[:100],
+        outside_state_at=max(change.at or now, heard or change.at or now),
+    )  # fmt: skip
     if is_echo and not moved and not insist:
         return _finish(row, OutsideChange.ECHO)
     rule = connector_rules.rule_in(rules, change.state)

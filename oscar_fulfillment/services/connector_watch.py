@@ -7,11 +7,13 @@ import time
 from collections import Counter
 from datetime import timedelta
 
+from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone
 
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.connectors.base import Capability, Connector
+from oscar_fulfillment.connectors.records import Change
 from oscar_fulfillment.core.exceptions import AdapterError
 from oscar_fulfillment.models import ConnectorState
 
@@ -46,7 +48,7 @@ def ask(connector: Connector, *, ends: float = float("inf"), force: bool = False
         while True:
             page = connector.pull(state.cursor)
             for change in page.changes:
-                found[connector_changes.take(connector.alias, change).status] += 1
+                found[_take(connector.alias, change)] += 1
             # After the changes: a worker that dies among them takes them again, and each is taken once.
             state.cursor = page.cursor[:500]
             ConnectorState._default_manager.filter(pk=state.pk).update(cursor=state.cursor)
@@ -62,6 +64,17 @@ def ask(connector: Connector, *, ends: float = float("inf"), force: bool = False
         values = {"error": str(error)[:2000], "failing_since": since}
     ConnectorState._default_manager.filter(pk=state.pk).update(next_at=following, **values)
     return found
+
+
+def _take(alias: str, change: Change) -> str:
+    """One change; one that breaks something of ours is kept for a person, and the others go on."""
+    try:
+        return connector_changes.take(alias, change).status
+    except DatabaseError:
+        raise
+    except Exception as error:
+        logger.exception("%s: the change %r could not be taken", alias, change.key)
+        return connector_changes.note_failure(alias, change, error).status
 
 
 def _claim(alias: str, force: bool) -> ConnectorState | None:

@@ -314,6 +314,24 @@ def test_a_system_that_does_not_answer_is_asked_later_and_says_so(crm, monkeypat
     assert row.next_at > timezone.now() + timedelta(minutes=1)
 
 
+def test_a_change_that_breaks_something_holds_up_no_other(crm, monkeypatch):
+    from oscar_fulfillment.services import outside_facts
+
+    def broken(**_given):
+        raise RuntimeError("a bug")
+
+    bad, good = known(factories.paid_order()), factories.paid_order()
+    send("crm")
+    monkeypatch.setattr(outside_facts, "enter_paid", broken)
+    crm.move(bad.number, "WORK", paid=Decimal(1))
+    crm.move(good.number, "WORK")
+    assert connector_watch.watch(budget=30) == {"refused": 1, "applied": 1}
+    row = OutsideChange.objects.get(fulfillment=bad.pk)
+    assert "RuntimeError" in row.problem
+    monkeypatch.undo()
+    assert connector_changes.look_again(change=row).status == "applied"
+
+
 def test_rules_are_checked_and_replace_those_that_come_with_the_connector(crm):
     from oscar_fulfillment.core.exceptions import InvalidInput
 
