@@ -5,18 +5,14 @@ on its way. One effect at the provider, and all books agree.
 from __future__ import annotations
 
 import json
-import os
-import signal
-import time
 
 import pytest
-from django.db import connection
 
 from sandbox.simulators import __main__ as simulators
 from sandbox.simulators import yookassa
-from sandbox.simulators.base import serve
-from tests.workers.gate import Clerk, Gate
-from tests.workers.harness import Shop, drop_template, make_template, wait_for
+from tests.workers.fixtures import kill_busy
+from tests.workers.gate import Gate
+from tests.workers.harness import wait_for
 
 pytestmark = pytest.mark.feature("A3", "E2", "Z3")
 
@@ -38,35 +34,16 @@ def simulator(letters):
     return found
 
 
-@pytest.fixture(scope="module")
-def templates(tmp_path_factory):
-    vendor = "postgres" if connection.vendor == "postgresql" else "sqlite"
-    made = make_template(vendor, tmp_path_factory.mktemp(vendor))
-    yield vendor
-    drop_template(made)
+@pytest.fixture
+def vendor(simulator):
+    return simulators.application({"yookassa": simulator})
 
 
 @pytest.fixture
-def gate(simulator):
-    gate = Gate(simulators.application({"yookassa": simulator}))
+def gate(vendor, simulator):
+    gate = Gate(vendor)
     gate.simulator = simulator
     return gate
-
-
-@pytest.fixture
-def shop(gate, templates, tmp_path):
-    with serve(gate) as address:
-        shop = Shop(templates, tmp_path, WORKERS_PROVIDER=address)
-        yield shop
-        print(shop.said())
-        shop.close()
-
-
-@pytest.fixture
-def clerk(shop):
-    clerk = Clerk(shop)
-    yield clerk
-    clerk.close()
 
 
 @pytest.mark.parametrize("moment", ["before", "during", "after", "answered"])
@@ -85,13 +62,7 @@ def test_a_worker_is_killed_at_its_call(shop, clerk, gate, simulator, letters, m
         else:
             clerk.tell("ask", kind)
         wait_for(gate.arrived.is_set, 40, f"the worker asks the provider: {kind}")
-        busy = wait_for(lambda: shop.workers("busy"), 5, "who asks is busy")
-        if moment == "answered":
-            gate.opened.set()
-            time.sleep(0.004)
-        for pid in busy:
-            os.kill(pid, signal.SIGKILL)
-        gate.opened.set()
+        kill_busy(shop, gate, answered=moment == "answered")
     wait_for(lambda: clerk.tell("waiting") == 0, 90, "everything is done")
     books = clerk.tell("books")
     assert books["differences"] == []

@@ -2,30 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import signal
 from collections import Counter
 
 import pytest
-from django.db import connection
 
 from sandbox.simulators import __main__ as simulators
-from sandbox.simulators.base import serve
 from sandbox.simulators.receiver import Receiver
-from tests.workers.gate import Clerk, Gate
-from tests.workers.harness import Shop, drop_template, make_template, wait_for
+from tests.workers.fixtures import kill_busy
+from tests.workers.harness import wait_for
 
 pytestmark = pytest.mark.feature("Z15", "Z3")
 
 HOOK = "POST /receiver/hook"
-
-
-@pytest.fixture(scope="module")
-def templates(tmp_path_factory):
-    vendor = "postgres" if connection.vendor == "postgresql" else "sqlite"
-    made = make_template(vendor, tmp_path_factory.mktemp(vendor))
-    yield vendor
-    drop_template(made)
 
 
 @pytest.fixture
@@ -34,24 +23,13 @@ def receiver():
 
 
 @pytest.fixture
-def gate(receiver):
-    return Gate(simulators.application({"receiver": receiver}))
+def vendor(receiver):
+    return simulators.application({"receiver": receiver})
 
 
 @pytest.fixture
-def shop(gate, templates, tmp_path):
-    with serve(gate) as address:
-        shop = Shop(templates, tmp_path, WORKERS_RECEIVER=address)
-        yield shop
-        print(shop.said())
-        shop.close()
-
-
-@pytest.fixture
-def clerk(shop):
-    clerk = Clerk(shop)
-    yield clerk
-    clerk.close()
+def reached():
+    return ("WORKERS_RECEIVER",)
 
 
 def settled(clerk):
@@ -67,9 +45,7 @@ def test_a_worker_is_killed_while_it_tells(shop, clerk, gate, receiver, done_fir
     numbers = [f"K{number}" for number in range(8)]
     clerk.tell("approve", numbers)
     wait_for(gate.arrived.is_set, 40, "a worker calls")
-    for pid in wait_for(lambda: shop.workers("busy"), 5, "who calls is busy"):
-        os.kill(pid, signal.SIGKILL)
-    gate.opened.set()
+    kill_busy(shop, gate)
     found = wait_for(lambda: settled(clerk), 120, "everything is told")
     assert sorted(number for _status, _tries, number in found.values()) == numbers
     arrived = Counter(message["id"] for message in receiver.messages)

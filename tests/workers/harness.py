@@ -120,7 +120,7 @@ class Shop:
             self.process = subprocess.Popen(
                 [*MANAGE, "fulfillment_watchdog"], env=self.environment, stdout=log, stderr=log, start_new_session=True
             )
-        wait_for(lambda: len(self.workers()) >= 2, 30, "workers are up")
+        wait_for(lambda: len(self.workers()) >= 2, 90, "workers are up")
 
     def said(self) -> str:
         return self.log.read_text() if self.log.exists() else ""
