@@ -1,8 +1,9 @@
 """What came in and went back, out of Oscar's ledger.
 
-A transaction says when its money moved. What a source holds beyond its transactions (an approval by hand books a source
-alone, and so do other apps) is dated by the payment event that was written with it, else by the order's placing. So the
-journal of all times adds up to the totals of the sources, whatever wrote them.
+A transaction says when its money moved. An approval by hand books a source alone, with its moment as the label: it is
+dated by the payment event that was written with it. What other apps book without transactions they book when the order
+is placed, and it is dated so. Thus the journal of all times adds up to the totals of the sources, whatever wrote them,
+and what was exported once keeps its date.
 """
 
 from __future__ import annotations
@@ -10,11 +11,12 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from decimal import Decimal
 from heapq import merge
 from typing import Any
 
+from django.conf import settings
 from django.db.models import Sum
 from oscar.core.loading import get_model
 
@@ -26,8 +28,6 @@ TYPES = {PAYMENT: "Debit", REFUND: "Refund"}
 _KINDS = {name: kind for kind, name in TYPES.items()}
 _SIGNS = {PAYMENT: 1, REFUND: -1}
 _CENT = Decimal("0.01")
-#: A transaction and the payment event of the same step are not further apart.
-_TOGETHER = timedelta(minutes=1)
 #: What happened at the same moment: transactions first, then sources by their event, then those by their order.
 _BY_TRANSACTION, _BY_EVENT, _BY_ORDER = 0, 1, 2
 _COLUMNS = ("txn_type", "amount", "reference", "source_id", "source__currency", "source__order_id")
@@ -103,22 +103,26 @@ def _sorted(found: Iterable[Entry]) -> list[Entry]:
 
 def _rests(order_ids: Sequence[int]) -> list[Entry]:
     """What the sources of these orders hold beyond their transactions, each with its moment."""
-    without: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for source in unbooked(order_ids):
-        if source["debited"] > 0 or source["refunded"] > 0:
-            without[source["order_id"]].append(source)
-    if not without:
-        return []
-    events = _events(list(without))
+    without = [source for source in unbooked(order_ids) if source["debited"] > 0 or source["refunded"] > 0]
+    approved = {source["pk"]: moment for source in without if (moment := _moment(source["label"]))}
+    events = _events(sorted({source["order_id"] for source in without if source["pk"] in approved}))
     found: list[Entry] = []
-    for order_id, sources in without.items():
-        free = events[order_id]
-        for source in sources:
-            event = next((e for e in free if e["reference"] == source["reference"][:128]), free[0] if free else None)
-            if event is not None:
-                free.remove(event)
-            found += _of_source(source, event)
+    for source in without:
+        event = None
+        if moment := approved.get(source["pk"]):
+            event = min(events[source["order_id"]], key=lambda e: abs(e["date_created"] - moment), default=None)
+        found += _of_source(source, event)
     return found
+
+
+def _moment(label: str) -> datetime | None:
+    """When an approval by hand has booked a source; None for those of others."""
+    try:
+        moment = datetime.fromisoformat(label)
+    except ValueError:
+        return None
+    # A label of someone else's may be a date, too.
+    return moment if (moment.tzinfo is not None) is settings.USE_TZ else None
 
 
 def unbooked(order_ids: Sequence[int]) -> list[dict[str, Any]]:
@@ -132,7 +136,7 @@ def unbooked(order_ids: Sequence[int]) -> list[dict[str, Any]]:
     found = []
     rows = Source._default_manager.filter(order__in=among(order_ids)).order_by("pk")
     for row in rows.values(
-        "pk", "order_id", "currency", "reference", "amount_debited", "amount_refunded", "order__date_placed"
+        "pk", "order_id", "currency", "reference", "label", "amount_debited", "amount_refunded", "order__date_placed"
     ):
         row["debited"] = row["amount_debited"] - booked.get((row["pk"], TYPES[PAYMENT]), 0)
         row["refunded"] = row["amount_refunded"] - booked.get((row["pk"], TYPES[REFUND]), 0)
@@ -142,17 +146,11 @@ def unbooked(order_ids: Sequence[int]) -> list[dict[str, Any]]:
 
 
 def _events(order_ids: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
-    """The payment events by order, the oldest first, without those of a step that wrote a transaction."""
-    rows = get_model("order", "PaymentEvent")._default_manager.filter(order__in=order_ids)
-    debits: dict[tuple[int, Decimal], list[datetime]] = defaultdict(list)
-    for order_id, amount, at in _transaction_rows().filter(
-        source__order__in=order_ids, txn_type=TYPES[PAYMENT]
-    ).values_list("source__order_id", "amount", "date_created"):  # fmt: skip
-        debits[order_id, amount].append(at)
+    """The payment events by order."""
     found: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows.order_by("date_created", "pk").values("pk", "order_id", "amount", "reference", "date_created"):
-        at = row["date_created"]
-        if not any(abs(at - moment) <= _TOGETHER for moment in debits[row["order_id"], row["amount"]]):
+    if order_ids:
+        rows = get_model("order", "PaymentEvent")._default_manager.filter(order__in=among(order_ids)).order_by("pk")
+        for row in rows.values("pk", "order_id", "date_created"):
             found[row["order_id"]].append(row)
     return found
 

@@ -104,13 +104,13 @@ def _judged(scope: Scope, pks: Sequence[int], money: dict[int, list[Entry]] | No
     notes = CreditNote._default_manager.filter(fulfillment__in=among(pks)).order_by().values_list("fulfillment_id")
     credited = dict(notes.annotate(total=Sum("amount")))
     orders = get_model("order", "Order")._default_manager.filter(pk__in=among(pks)).order_by("date_placed", "pk")
-    for order in orders.values_list(
-        "pk", "number", "currency", "date_placed", "total_incl_tax",
+    orders = orders.annotate(
         customer=F("fulfillment__customer_name"),
         payment_status=F("fulfillment__payment_status"),
         shipping_status=F("fulfillment__shipping_status"),
-        named=True,
-    ):  # fmt: skip
+    )
+    columns = ("pk", "number", "currency", "date_placed", "total_incl_tax")
+    for order in orders.values_list(*columns, "customer", "payment_status", "shipping_status", named=True):
         costs = ZERO if is_off(order) else max(order.total_incl_tax - lost.get(order.pk, ZERO), ZERO)
         by_currency: dict[str, list[Entry]] = {order.currency: []}
         for entry in entries.get(order.pk, ()):
