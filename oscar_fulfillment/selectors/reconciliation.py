@@ -23,7 +23,7 @@ from oscar.core.loading import get_model
 from oscar_fulfillment.models import CreditNote
 
 from . import given_up
-from .journal import PAGE, PAYMENT, Entry, Scope, chunks, walk
+from .journal import PAGE, PAYMENT, REFUND, Entry, Scope, chunks, walk
 from .journal_money import movements, movements_of, unbooked, whole
 from .order_money import is_off
 from .scans import among
@@ -118,7 +118,7 @@ def _judged(scope: Scope, pks: Sequence[int], money: dict[int, list[Entry]] | No
         for currency, found in by_currency.items():
             balance = _balance(scope, order, currency, costs if currency == order.currency else ZERO, found)
             credit = Decimal(credited.get(order.pk) or 0)
-            balance.reason = _reason(balance, order, len(found), credit, order.pk in differing)
+            balance.reason = _reason(balance, order, found, credit, order.pk in differing)
             yield balance
 
 
@@ -143,7 +143,7 @@ def _balance(scope: Scope, order: Any, currency: str, costs: Decimal, found: Seq
     return balance
 
 
-def _reason(balance: Balance, order: Any, movements: int, credit: Decimal, differs: bool) -> str:
+def _reason(balance: Balance, order: Any, found: Sequence[Entry], credit: Decimal, differs: bool) -> str:
     """Why something is open at the end of the period; "" where nothing is.
 
     ============================================  =========
@@ -154,7 +154,7 @@ def _reason(balance: Balance, order: Any, movements: int, credit: Decimal, diffe
     more is in                                    too_much
     missing, the order waits                      waiting
     missing, a provider holds it                  held
-    missing, given back in part                   in_part
+    missing, no more than was given back in part  in_part
     missing, paid, nothing was ever booked        no_ledger
     missing, paid                                 short
     ============================================  =========
@@ -174,6 +174,7 @@ def _reason(balance: Balance, order: Any, movements: int, credit: Decimal, diffe
         return WAITING
     if status == "authorized":
         return HELD
-    if status == "partially_refunded":
+    given_back = -sum((e.amount or ZERO for e in found if e.kind == REFUND), ZERO)
+    if status == "partially_refunded" and balance.now <= given_back:
         return IN_PART
-    return SHORT if movements else NO_LEDGER
+    return SHORT if found else NO_LEDGER
