@@ -48,6 +48,7 @@ _OUR_ENTRIES = [
     {"label": _("NF-e"), "url_name": "dashboard:order-emissions", "access_fn": _may_issue},
     {"label": _("Bank statements"), "url_name": "dashboard:order-statements", "access_fn": _may_open},
     {"label": _("Payouts"), "url_name": "dashboard:order-payouts", "access_fn": _may_open},
+    {"label": _("Accounts export"), "url_name": "dashboard:order-accounts", "access_fn": _may_open},
     {"label": _("Carriers"), "url_name": "dashboard:carrier-list", "access_fn": _may_open},
     {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},
     {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},

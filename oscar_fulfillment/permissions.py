@@ -62,6 +62,7 @@ PERMISSIONS = {
     "print_danfe_labels": "view_orderfulfillment",
     "print_labels": "view_orderfulfillment",
     "export": "export_orders",
+    "export_accounts": "export_accounts",
     "share_view": "share_view",
     "manage_messages": "manage_messages",
     "manage_webhooks": "manage_webhooks",

@@ -87,6 +87,7 @@ class OrderFulfillment(Tracked):
             ("hold_order", _("Can hold orders and release holds")),
             ("annotate_order", _("Can write notes on orders")),
             ("export_orders", _("Can export orders")),
+            ("export_accounts", _("Can export payments and invoices to the accounts")),
             ("share_view", _("Can share saved views")),
             ("manage_messages", _("Can send messages again")),
             ("manage_webhooks", _("Can change webhooks")),

@@ -42,6 +42,13 @@ class Invoice(models.Model):
             models.Index(fields=["access_key"], name="fulfillment_invoice_find"),
             # Carriers name the goods by the invoice.
             models.Index(fields=["number"], name="ff_invoice_number", condition=~models.Q(number="")),
+            # The journal of the accounts.
+            models.Index(fields=["created_at", "id"], name="ff_invoice_journal", condition=~models.Q(kind="none")),
+            models.Index(
+                fields=["cancelled_at", "id"],
+                name="ff_invoice_cancelled",
+                condition=models.Q(cancelled_at__isnull=False) & ~models.Q(kind="none"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -103,6 +103,7 @@ class CreditNote(models.Model):
         verbose_name_plural = _("Credit notes")
         default_permissions = ()
         constraints = [models.CheckConstraint(condition=Q(amount__gt=0), name="ff_credit_positive")]
+        indexes = [models.Index(fields=["created_at", "id"], name="ff_credit_journal")]
 
     def __str__(self) -> str:
         return self.number

@@ -44,6 +44,7 @@ class FulfillmentOrdersDashboardMixin:
             dashboard.index_view = type("IndexView", (FulfillmentIndexMixin, IndexView), {})
 
     def configure_permissions(self) -> None:
+        from .accounts_urls import accounts_permissions
         from .carrier_urls import carrier_permissions
         from .connector_urls import connector_permissions
         from .emission_urls import emission_permissions
@@ -69,13 +70,14 @@ class FulfillmentOrdersDashboardMixin:
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
         self.permissions_map |= money_permissions() | supply_permissions() | import_permissions()
         self.permissions_map |= return_permissions() | scan_permissions() | carrier_permissions() | nfe_permissions()
-        self.permissions_map |= emission_permissions()
+        self.permissions_map |= emission_permissions() | accounts_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
         self.permissions_map |= webhook_permissions() | connector_permissions()
 
     def get_urls(self) -> list[Any]:
+        from .accounts_urls import accounts_urls
         from .carrier_urls import carrier_urls
         from .connector_urls import connector_urls
         from .emission_urls import emission_urls, profile_urls
@@ -95,6 +97,7 @@ class FulfillmentOrdersDashboardMixin:
         ours = [
             *list_urls(),
             *money_urls(),
+            *accounts_urls(),
             *nfe_urls(),
             *emission_urls(),
             *profile_urls(),

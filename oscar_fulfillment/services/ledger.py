@@ -183,7 +183,8 @@ def pay_out(order: Any, amount: Decimal, type_name: str, reference: str = "") ->
 def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = oscar_events.BY_HAND) -> set[int]:
     """Book what each order still lacks, on a person's word that the money is in; returns who had some money already.
 
-    A source without transactions, written with the step: one row says the sum and its reference.
+    A source without transactions, written with the step: one row says the sum, its reference and, as its label, the
+    moment, which is also that of Oscar's payment event of the step (see ``selectors.journal_money``).
     """
     partly = [step.subject.pk for step in steps if step.subject.has_money]
     found = nets(partly) if partly else {}
@@ -197,7 +198,7 @@ def receive_rest(steps: Sequence[Step], reference: str = "", type_name: str = os
         if rest > 0:
             values = {
                 "order_id": order.pk, "source_type_id": kind, "currency": order.currency, "reference": reference[:255],
-                "amount_allocated": rest, "amount_debited": rest,
+                "amount_allocated": rest, "amount_debited": rest, "label": step.now.isoformat(),
             }  # fmt: skip
             step.rows.append(Row(Source, values))
     return set(found)

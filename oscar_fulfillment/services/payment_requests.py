@@ -8,6 +8,7 @@ from typing import Any
 
 from oscar_fulfillment.gateways.base import Buyer, Item, PaymentRequest
 from oscar_fulfillment.models import ProviderPayment
+from oscar_fulfillment.selectors.tax_rates import rate_of
 
 
 def build_request(order: Any, payment: ProviderPayment, *, return_url: str, notification_url: str) -> PaymentRequest:
@@ -60,7 +61,13 @@ def items_of(order: Any, amount: Decimal) -> Sequence[Item]:
     Where the order's discounts or another payment make the difference, each item carries its share.
     """
     found = [
-        (line.title, line.quantity, line.line_price_incl_tax, line.partner_sku or line.upc or "", _rate(line))
+        (
+            line.title,
+            line.quantity,
+            line.line_price_incl_tax,
+            line.partner_sku or line.upc or "",
+            rate_of(line.line_price_excl_tax, line.line_price_incl_tax),
+        )
         for line in order.lines.all()
         if line.quantity
     ]
@@ -76,12 +83,3 @@ def items_of(order: Any, amount: Decimal) -> Sequence[Item]:
         Item(title=title[:128], quantity=quantity, total=share, sku=sku, tax_rate=rate)
         for (title, quantity, _total, sku, rate), share in zip(found, shares, strict=True)
     ]
-
-
-def _rate(line: Any) -> Decimal | None:
-    """The tax rate of a line in per cent, to one decimal; None where it carries no tax."""
-    net = line.line_price_excl_tax
-    if not net:
-        return None
-    rate = (line.line_price_incl_tax - net) * 100 / net
-    return rate.quantize(Decimal("0.1"), ROUND_HALF_UP) if rate else None

@@ -57,6 +57,7 @@ ROLES: dict[str, tuple[str, ...]] = {
         "manage_tax_profiles",
         "annotate_order",
         "export_orders",
+        "export_accounts",
         "manage_followups",
         "manage_payment_methods",
         "import_statements",
