@@ -31,6 +31,12 @@ FALSE = frozenset({"false", "нет", "0", "ложь", "n", "no"})
 #: The status under which a cancelled document, or one marked for deletion, is told.
 STATE_CANCELLED = "cancelled"
 
+#: Currencies by the names and numbers that 1C gives them.
+CURRENCIES = {
+    "руб": "RUB", "rur": "RUB", "643": "RUB", "810": "RUB", "usd": "USD", "840": "USD", "eur": "EUR", "978": "EUR",
+    "kzt": "KZT", "398": "KZT", "тенге": "KZT", "byn": "BYN", "933": "BYN",
+}  # fmt: skip
+
 #: What an order line that is no article is called in the exchange.
 DELIVERY_ID, EXTRA_ID = "ORDER_DELIVERY", "ORDER_EXTRA"
 GOODS, SERVICE = "Товар", "Услуга"

@@ -48,10 +48,19 @@ def read_word(document: Document) -> Word | None:
         label=label[:100],
         paid=paid,
         paid_reference=reference[:100],
+        paid_currency=_currency(document.currency),
         tracking=TrackingFacts() if sent else None,
         total=document.total,
     )
     return Word(references, number, change)
+
+
+def _currency(text: str) -> str:
+    """ISO code of a currency as 1C names it, "" for a name that is not known."""
+    plain = text.strip().rstrip(".").casefold()
+    if plain in codes.CURRENCIES:
+        return codes.CURRENCIES[plain]
+    return plain.upper() if len(plain) == 3 and plain.isascii() and plain.isalpha() else ""
 
 
 def _is_cancelled(document: Document) -> bool:

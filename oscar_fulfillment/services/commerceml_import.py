@@ -19,7 +19,6 @@ from django.conf import settings as django_settings
 from django.db import DatabaseError
 from django.db.models import Q
 from django.utils import timezone, translation
-from django.utils.translation import gettext as _
 
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.connectors.base import ORDER
@@ -139,20 +138,17 @@ def take_word(connector: CommerceML, word: Word) -> OutsideChange | None:
     return row
 
 
-def _take(alias: str, change: Change) -> OutsideChange | None:
+def _take(alias: str, change: Change) -> OutsideChange:
     # What is kept of it is read by the shop's staff, not by 1C.
     with translation.override(django_settings.LANGUAGE_CODE):
         try:
             return connector_changes.take(alias, change)
         except DatabaseError:
             raise
-        except Exception:
+        except Exception as error:
             # One document of many: the others are entered, and a person looks at this one.
             logger.exception("%s: the document about %s was not entered", alias, change.reference)
-            row = OutsideChange._default_manager.filter(connector=alias, key=change.key[:200]).first()
-            if row is None:
-                return None
-            return connector_changes.refuse(row, _("Something went wrong; the log says what."))
+            return connector_changes.note_failure(alias, change, error)
 
 
 def _ours(alias: str, word: Word) -> str:
