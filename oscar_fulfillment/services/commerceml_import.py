@@ -70,8 +70,9 @@ def resume(*, budget: float) -> int:
     ends, finished = time.monotonic() + budget, 0
     for file in ExchangeFile._default_manager.filter(status=ExchangeFile.READY).select_related("session")[:50]:
         alias = file.session.connector
-        if time.monotonic() < ends and alias in connectors and isinstance(connectors.get(alias), CommerceML):
-            done = enter(connectors.get(alias), file, budget=ends - time.monotonic())
+        connector = connectors.get(alias) if alias in connectors else None
+        if time.monotonic() < ends and isinstance(connector, CommerceML):
+            done = enter(connector, file, budget=ends - time.monotonic())
             finished += done.status in (ExchangeFile.DONE, ExchangeFile.FAILED)
     return finished
 
