@@ -10,6 +10,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, Any
 
+from django.utils.translation import gettext as _
+
 from .commerceml_codes import ROOT
 from .commerceml_reader import BadFile
 
@@ -70,7 +72,7 @@ class _Limited(io.RawIOBase):
         content = self._inner.read(min(size, 65536) if size >= 0 else 65536)
         self._left -= len(content)
         if self._left < 0:
-            raise BadFile("the file is too large when it is unpacked")
+            raise BadFile(_("it is too large when it is unpacked"))
         return content
 
 
@@ -84,23 +86,23 @@ def unpacked(file: IO[bytes], *, most: int) -> Iterator[Iterator[IO[bytes]]]:
         return
     try:
         if _table_size(file) > _TABLE:
-            raise BadFile("there are too many files in the zip")
+            raise BadFile(_("there are too many files in the zip"))
         with zipfile.ZipFile(file) as packed:
             yield _entries(packed, most)
     except (zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, EOFError, OSError) as error:
-        raise BadFile("the zip is broken") from error
+        raise BadFile(_("the zip is broken")) from error
 
 
 def _entries(packed: zipfile.ZipFile, most: int) -> Iterator[IO[bytes]]:
     entries = [entry for entry in packed.infolist() if entry.filename.lower().endswith(".xml")]
     if not entries or len(entries) > MOST_FILES:
-        raise BadFile("there is no XML in the zip" if not entries else "there are too many files in the zip")
+        raise BadFile(_("there is no XML in the zip") if not entries else _("there are too many files in the zip"))
     left = most
     for entry in entries:
         if entry.flag_bits & 0x1:
-            raise BadFile("the zip is locked by a password")
+            raise BadFile(_("the zip is locked by a password"))
         if entry.file_size > left or entry.file_size > MAX_RATIO * max(entry.compress_size, 1) + 10_000:
-            raise BadFile("the file is too large when it is unpacked")
+            raise BadFile(_("it is too large when it is unpacked"))
         left -= entry.file_size
         with packed.open(entry) as inside:
             limited: Any = _Limited(inside, entry.file_size)

@@ -14,6 +14,7 @@ from xml.etree.ElementTree import Element, ParseError
 
 from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import iterparse
+from django.utils.translation import gettext as _
 
 from .commerceml_codes import DOCUMENT, NAME, REQUISITE, REQUISITES, ROOT, VALUE
 from .commerceml_values import read_number
@@ -27,7 +28,7 @@ _SKIPPED = frozenset({"Товар", "Контрагент", "Представи�
 
 
 class BadFile(ValueError):
-    """This is no CommerceML that can be read; str() says why, for the log and for 1C."""
+    """This is no CommerceML that can be read; str() says why, to the user of 1C."""
 
 
 @dataclass(frozen=True)
@@ -53,9 +54,9 @@ def read_documents(file: IO[bytes]) -> Iterator[Document]:
             if event == "start":
                 name = _local(element.tag)
                 if not stack and name != ROOT:
-                    raise BadFile(f"the file does not begin with {ROOT}")
+                    raise BadFile(_("it does not begin with %(tag)s") % {"tag": ROOT})
                 if len(stack) >= DEPTH:
-                    raise BadFile("the tags are nested too deeply")
+                    raise BadFile(_("its tags are nested too deeply"))
                 stack.append(element)
                 names.append(name)
                 inside += name == DOCUMENT
@@ -70,13 +71,13 @@ def read_documents(file: IO[bytes]) -> Iterator[Document]:
                 # Let go of it at once: else the whole file would stay in memory to its end.
                 stack[-1].remove(element)
     except ParseError as error:
-        raise BadFile(f"the XML is broken: {error}") from error
+        raise BadFile(_("the XML is broken: %(error)s") % {"error": error}) from error
     except DefusedXmlException as error:
-        raise BadFile("a DTD or an entity is declared in the file") from error
+        raise BadFile(_("it declares a DTD or an entity")) from error
     except (ValueError, LookupError, RecursionError) as error:
         if isinstance(error, BadFile):
             raise
-        raise BadFile(f"the XML cannot be read: {error}") from error
+        raise BadFile(_("the XML is broken: %(error)s") % {"error": error}) from error
 
 
 def _local(tag: Any) -> str:
