@@ -24,6 +24,7 @@ SCHEDULES: list[Every] = [
     Every("parcels", "oscar_fulfillment.tasks.watch_parcels", minutes=1),
     Every("webhooks", "oscar_fulfillment.tasks.tidy_webhooks", minutes=60),
     Every("connectors", "oscar_fulfillment.tasks.watch_connectors", minutes=1),
+    Every("exchanges", "oscar_fulfillment.tasks.watch_exchanges", minutes=1),
     Every("emissions", "oscar_fulfillment.tasks.watch_emissions", minutes=1),
 ]
 
@@ -141,6 +142,14 @@ def watch_connectors() -> dict[str, int]:
     from .services import connector_watch
 
     return connector_watch.watch(budget=settings.DRAIN_BUDGET)
+
+
+def watch_exchanges() -> int:
+    """Go on with files that 1C brought, and forget what is old."""
+    from .services import commerceml_import, commerceml_sessions
+
+    commerceml_sessions.tidy()
+    return commerceml_import.resume(budget=settings.DRAIN_BUDGET / 2)
 
 
 def watch_parcels() -> dict[str, int]:

@@ -10,6 +10,7 @@ from django.urls import path
 from .payment_pages.document_views import customer_invoice
 from .payment_pages.return_views import CancelCustomerReturnView, CustomerReturnSlipView, CustomerReturnsView
 from .payment_pages.views import PayStateView, PayView
+from .webhooks.commerceml import ExchangeView
 from .webhooks.views import InboundView
 
 app_name = "fulfillment"
@@ -33,5 +34,6 @@ urlpatterns = [
         CustomerReturnSlipView.as_view(),
         name="guest-return-slip",
     ),
+    path("exchange/1c/<slug:alias>/", ExchangeView.as_view(), name="exchange-1c"),
     path("webhooks/<slug:family>/<slug:name>/", InboundView.as_view(), name="webhook"),
 ]

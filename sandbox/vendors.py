@@ -130,6 +130,25 @@ def carriers(simulators: str) -> dict[str, Any]:
     }
 
 
+def connectors(simulators: str) -> dict[str, Any]:
+    """The setting CONNECTORS: the systems beside the demo shop, each for the orders of its country."""
+    from .simulators import onec
+
+    return {
+        "onec": {
+            "BACKEND": "oscar_fulfillment.connectors.commerceml.CommerceML",
+            "OPTIONS": {
+                "user": onec.USER,
+                "password": onec.PASSWORD,
+                "encoding": "windows-1251",
+                "currencies": ["RUB"],
+                # The demo shop runs on this machine only.
+                "allow_http": True,
+            },
+        },
+    }
+
+
 def counters() -> dict[str, Any]:
     """The stores' own counters, as carriers: the customer comes for the goods."""
     places = {

@@ -47,7 +47,8 @@ class Connector:
     #: What it is, in a word: "erp", "accounts" or "crm".
     kind: str = "erp"
     extra_capabilities: frozenset[str] = frozenset()
-    #: kind of message -> actions of the history that cause it (:data:`ANY_MOVE` for every move). "order" is added.
+    #: kind of message -> actions of the history that cause it (:data:`ANY_MOVE` for every move). The moment of "order"
+    #: is added; actions named here for it send an order anew that was to be sent before.
     told: Mapping[str, frozenset[str]] = {}
     default_order_at = "released"
     #: Minutes between two questions of what changed.
@@ -89,7 +90,7 @@ class Connector:
         """Which messages an action of the history causes. ``moves``: whether it moved a status."""
         found = [ORDER] if action == MOMENTS[self.order_at] else []
         for kind, actions in self.told.items():
-            if action in actions or (moves and ANY_MOVE in actions):
+            if kind not in found and (action in actions or (moves and ANY_MOVE in actions)):
                 found.append(kind)
         return found
 

@@ -167,6 +167,7 @@ class Change:
     ``key`` names it once and for all (the same twice is one); ``at`` is their time. The order is found by
     ``external_id``, else by ``reference`` (our number). ``state``: their status now, "" if this is not about it.
     ``paid``: how much of it is paid in all, None where this says nothing about money; ``paid_currency``, if it is said.
+    ``total``: what it costs over there, None where this does not say; a person looks at one that costs something else.
 
     ``foreign``: the other side holds things that are not the shop's, too, and this may be one of them. It is about an
     order only if that is there under this id or under none yet, and otherwise nobody is told.
@@ -184,6 +185,7 @@ class Change:
     foreign: bool = False
     invoice: InvoiceFacts | None = None
     tracking: TrackingFacts | None = None
+    total: Decimal | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
 
 

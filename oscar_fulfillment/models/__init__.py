@@ -1,5 +1,6 @@
 from .bank import BankEntry, BankStatement, ImportDraft
 from .carrier import CarrierOrder, CarrierSetup, UnmappedCode
+from .commerceml import ExchangeChunk, ExchangeFile, ExchangeSession
 from .connector import ConnectorState, Export, OutsideChange, StatusRule
 from .draft import OrderDraft
 from .emission import NfeCoverage, NfeEmission, NfeEvent, NfeSeries, NfeVoiding
@@ -32,6 +33,9 @@ __all__ = [
     "CarrierSetup",
     "ConnectorState",
     "CreditNote",
+    "ExchangeChunk",
+    "ExchangeFile",
+    "ExchangeSession",
     "Export",
     "FollowUp",
     "GoodsReceipt",

@@ -23,6 +23,7 @@ from oscar_fulfillment.core.leases import insert_new
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.models import Export, OrderFulfillment, OutsideChange, StatusChange, StatusRule
+from oscar_fulfillment.selectors import given_up
 
 from . import connector_rules, followups, outside_facts
 from .connector_events import lane
@@ -61,6 +62,8 @@ def _work(row: OutsideChange, change: Change, export: Export, insist: bool) -> O
     actor, fulfillment = Actor.provider(row.connector), row.fulfillment
     assert fulfillment is not None
     try:
+        if not insist:
+            _check_total(change, fulfillment)
         moved = _enter_facts(change, fulfillment, actor, row)
         if not change.state:
             return _finish(row, OutsideChange.APPLIED if moved else OutsideChange.NOTHING)
@@ -146,6 +149,14 @@ def _export(alias: str, change: Change, fulfillment: OrderFulfillment) -> Export
             status=Export.ACKNOWLEDGED, acknowledged_at=now
         )
     return export
+
+
+def _check_total(change: Change, fulfillment: OrderFulfillment) -> None:
+    """What is said of an order that costs something else here is entered by nobody before a person has looked."""
+    ours = fulfillment.order.total_incl_tax
+    if change.total is not None and change.total not in (ours, given_up.needed(fulfillment)):
+        text = _("Over there the order costs %(theirs)s, and here %(ours)s.")
+        raise InvalidInput({"total": [text % {"theirs": change.total, "ours": ours}]})
 
 
 def _enter_facts(change: Change, fulfillment: OrderFulfillment, actor: Actor, row: OutsideChange) -> bool:

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Any
 
 from oscar_fulfillment.connectors import connectors
-from oscar_fulfillment.connectors.base import ORDER, PAYMENT, STATE
+from oscar_fulfillment.connectors.base import MOMENTS, ORDER, PAYMENT, STATE
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.transitions import Step
@@ -42,8 +42,11 @@ def _messages(step: Step, alias: str) -> list[OutboxMessage]:
     found: dict[tuple[str, str], OutboxMessage] = {}
     first = subject.version + 1
     method = subject.payment_method.code if subject.payment_method else ""
-    # Money that it told us of itself is no news to it.
-    told = {PAYMENT} if step.actor == Actor.provider(alias) else set()
+    asked = any(move.action == MOMENTS[connector.order_at] for move in step.moves)
+    # What it told us of itself is no news to it: money, and a change of the order.
+    told = set()
+    if step.actor == Actor.provider(alias):
+        told = {PAYMENT} if asked else {PAYMENT, ORDER}
     for position, move in enumerate(step.moves):
         for kind in connector.kinds_for(move.action, moves=not move.is_record):
             if kind in told or not connector.wants(kind, method):
@@ -53,6 +56,9 @@ def _messages(step: Step, alias: str) -> list[OutboxMessage]:
             payload = {"order": subject.pk, "kind": kind, "about": about, "sequence": first + position}
             if about:
                 payload["facts"] = _facts(step)
+            if kind == ORDER and not asked:
+                # The order changed: that concerns only those who were to have it before.
+                payload["again"] = True
             found[kind, about] = OutboxMessage(
                 lane(alias), kind, f"{subject.pk}:{first + position}", payload, order_id=subject.pk
             )

@@ -72,6 +72,8 @@ def _asked_for(alias: str, payload: dict[str, Any]) -> Export | None:
         if Capability.FETCHED in connector.capabilities:
             # Who fetches goes by id: with one insert at a time no smaller one appears behind a larger one.
             lock_name(f"oscar_fulfillment.exports.{alias}")
+        if payload.get("again") and order_export(alias, fulfillment.pk) is None:
+            return None
         export, is_new = Export._default_manager.get_or_create(
             fulfillment=fulfillment, connector=alias, kind=payload["kind"], about=payload["about"],
             defaults={"created_at": now, "sequence": payload["sequence"], "facts": payload.get("facts", {})},

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -25,11 +26,27 @@ def order_of(order_id: int) -> Any:
     return get_model("order", "Order")._default_manager.select_related(*_RELATED).get(pk=order_id)
 
 
+def records(order_ids: Sequence[int]) -> list[OrderRecord]:
+    """Orders as they are now, in the order of the ids, without their shipments and documents; 3 queries for all.
+
+    Those that are gone are left out.
+    """
+    rows = get_model("order", "Order")._default_manager.filter(pk__in=order_ids)
+    orders = rows.select_related(*_RELATED).prefetch_related("lines").in_bulk()
+    money = ledger.nets(list(orders))
+    return [_record(orders[pk], money.get(pk, ZERO)) for pk in order_ids if pk in orders]
+
+
 def record(order: Any) -> OrderRecord:
     """The order as it is now; 8 queries. ``order`` comes from :func:`order_of`."""
+    shipments, invoices = webhook_bodies.shipments_of(order.pk), webhook_bodies.invoices_of(order.pk)
+    return _record(order, ledger.totals(order.pk).net, shipments=tuple(shipments), invoices=tuple(invoices))
+
+
+def _record(order: Any, received: Decimal, **more: Any) -> OrderRecord:
     fulfillment = order.fulfillment
     method = fulfillment.payment_method
-    lines = tuple(_line(line) for line in order.lines.order_by("pk"))
+    lines = tuple(_line(line) for line in sorted(order.lines.all(), key=lambda line: line.pk))
     incl = sum((line.total_incl_tax for line in lines), ZERO) + order.shipping_incl_tax
     excl = sum((line.total_excl_tax for line in lines), ZERO) + (order.shipping_excl_tax or ZERO)
     return OrderRecord(
@@ -53,15 +70,14 @@ def record(order: Any) -> OrderRecord:
         shipping_name=order.shipping_method or "",
         payment_code=method.code if method else "",
         payment_name=str(method.name) if method else "",
-        received=ledger.totals(order.pk).net,
+        received=received,
         # Surcharges, and what a shop's own rounding adds: what the lines do not say.
         extra_incl_tax=order.total_incl_tax - incl,
         extra_excl_tax=order.total_excl_tax - excl,
         link=dashboard_link(order.number),
         is_on_hold=fulfillment.hold_count > 0,
         has_backorder=fulfillment.has_backorder,
-        shipments=tuple(webhook_bodies.shipments_of(order.pk)),
-        invoices=tuple(webhook_bodies.invoices_of(order.pk)),
+        **more,
     )
 
 

@@ -35,6 +35,8 @@ def facts_of(change: Change) -> dict[str, Any]:
             "invoice": tracking.invoice,
             "events": [{"at": e.at.isoformat(), "text": e.text, "place": e.place} for e in tracking.events],
         }  # fmt: skip
+    if change.total is not None:
+        found["total"] = str(change.total)
     return found
 
 
@@ -54,6 +56,7 @@ def read(row: OutsideChange) -> Change:
         paid_currency=paid.get("currency", "") if paid else "",
         invoice=_invoice(invoice) if invoice else None,
         tracking=_tracking(tracking) if tracking else None,
+        total=Decimal(facts["total"]) if "total" in facts else None,
     )
 
 

@@ -28,6 +28,7 @@ SIMULATORS = {
     "cdek": "sandbox.simulators.cdek:Cdek",
     "tipsa": "sandbox.simulators.tipsa:Tipsa",
     "gls_es": "sandbox.simulators.gls_es:GlsSpain",
+    "onec": "sandbox.simulators.onec:OneC",
     "receiver": "sandbox.simulators.receiver:Receiver",
     "sefaz": "sandbox.simulators.sefaz:Sefaz",
 }
@@ -90,7 +91,8 @@ def open_tax_office(simulators: dict[str, Simulator], host: str, port: int, fold
 def tell_address(simulators: dict[str, Simulator], shop: str) -> None:
     """What a merchant enters in a vendor's back office: where notifications go (others get it with each payment)."""
     for name, simulator in simulators.items():
-        url = f"{shop}/fulfillment/webhooks/{getattr(simulator, 'family', 'payments')}/{name}/"
+        family = getattr(simulator, "family", "payments")
+        url = f"{shop}/" + getattr(simulator, "shop_path", f"fulfillment/webhooks/{family}/{name}/")
         if hasattr(simulator, "configure"):
             simulator.configure(url)
         elif hasattr(simulator, "hook_url"):

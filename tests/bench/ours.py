@@ -11,7 +11,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import OrderFulfillment, PaymentMethod
 from oscar_fulfillment.services import door, payments
 
-from . import nfe, notifications, shared, tracking
+from . import nfe, notifications, onec, shared, tracking
 from .papers import slips, slips_by_weasyprint, slips_of_orders
 from .shared import page, pool, rss
 from .worker import Statements, memory
@@ -276,6 +276,7 @@ notify_prepare, notify_answer = notifications.prepare, notifications.answer
 notify_process, notify_lost, notify_clean = notifications.process, notifications.lost, notifications.clean
 ingest = tracking.ingest
 import_notes = nfe.import_notes
+fetch_orders = onec.fetch_orders
 
 
 __all__ = [

@@ -305,12 +305,17 @@ def p10(benches: list[Any]) -> None:
         bench.say("P10", "  server time", f"{found['post'] * 1000:.1f} ms", "< 150 ms")
 
 
-#: Notes of P11.
+#: Orders of one page for 1C, and notes of P11.
+PAGE = int(os.environ.get("BENCH_PAGE", "500"))
 NOTES = int(os.environ.get("BENCH_NOTES", "1000"))
 
 
 def p11(benches: list[Any]) -> None:
     bench = benches[0]
+    found = bench.ours("fetch_orders", count=PAGE)
+    bench.say("P11", f"a page of {PAGE} orders for 1C, acknowledged", f"{PAGE / found['page']:.0f}/s", ">= 300/s")
+    bench.say("P11", f"  memory of a further page ({found['bytes'] // 1024} kB)", f"+{found['grown']} kB", "flat")
+    bench.say("P11", "  the same orders back from 1C, with their numbers there", f"{PAGE / found['back']:.0f}/s")
     found = bench.ours("import_notes", count=NOTES)
     bench.say("P11", f"{NOTES:,} NF-e files imported, signatures checked", f"{NOTES / found['all']:.0f}/s", ">= 40/s")
     bench.say("P11", f"  judged ({found['good']} good)", f"{NOTES / found['check']:.0f}/s")

@@ -373,3 +373,20 @@ def test_a_refused_status_does_not_undo_what_is_known(crm):
     (row,) = ledger("crm")
     assert (row.status, row.outside_state, row.error) == ("acknowledged", "NEW", "the deal is locked")
     assert FollowUp.objects.get(kind="export_failed").fulfillment_id == order.pk
+
+
+def test_another_total_is_entered_by_nobody_before_a_person_has_looked(crm):
+    order = known(factories.placed_order())
+    other = order.total_incl_tax + 1
+    row = told(reference=order.number, paid=other, total=other)
+    assert (row.status, row.fulfillment_id) == ("refused", order.pk)
+    assert str(other) in row.problem
+    assert FollowUp.objects.get(kind="outside_refused").fulfillment_id == order.pk
+    assert state(order) == ("awaiting_payment", "received")
+    assert connector_changes.look_again(change=row).status == "applied"
+    assert state(order)[0] == "paid"
+
+
+def test_the_same_total_is_no_news(crm):
+    order = known(factories.placed_order())
+    assert told(reference=order.number, total=order.total_incl_tax).status == "nothing"

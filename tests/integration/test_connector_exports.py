@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.connectors.base import Capability
 from oscar_fulfillment.models import Export, FollowUp, OutboundMessage
-from oscar_fulfillment.services import connector_exports, payments, release
+from oscar_fulfillment.services import connector_exports, connector_records, notes, payments, release
 from oscar_fulfillment.services.connector_exports import ExportBusy
 from oscar_fulfillment.test import factories
 
@@ -194,3 +196,31 @@ def test_a_connector_that_is_not_configured_keeps_its_messages():
     with configured(erp=(FAKE, {})):
         factories.released_order()
     assert OutboundMessage.objects.get(destination="connector:erp", kind="order").status == "pending"
+
+
+def test_a_change_sends_an_order_anew_that_was_to_be_sent_before(monkeypatch):
+    monkeypatch.setattr("oscar_fulfillment.test.connectors.FakeConnector.told", {"order": frozenset({"add_note"})})
+    with configured(erp=(FAKE, {"able": [Capability.FETCHED], "told": ["order"]})):
+        order = factories.paid_order()
+        notes.add_note(order=order, actor=TEAM, text="before its time")
+        send("erp")
+        assert ledger("erp") == []
+        release.release_order(order=order, actor=TEAM)
+        send("erp")
+        (row,) = ledger("erp")
+        connector_exports.acknowledge(pks=[row.pk])
+        notes.add_note(order=order, actor=TEAM, text="after it")
+        send("erp")
+        (again,) = ledger("erp")
+        assert (again.pk, again.status) == (row.pk, "waiting")
+        assert again.sequence > row.sequence
+
+
+def test_many_records_are_those_of_one_each(django_assert_num_queries):
+    orders = [factories.paid_order(), factories.placed_order(), factories.released_order(currency="CHF")]
+    pks = [order.pk for order in orders]
+    single = [connector_records.record(connector_records.order_of(pk)) for pk in pks]
+    with django_assert_num_queries(3):
+        many = connector_records.records([*pks, 10**6])
+    assert many == [replace(each, shipments=(), invoices=()) for each in single]
+    assert many[0].received == orders[0].total_incl_tax
