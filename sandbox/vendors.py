@@ -130,6 +130,30 @@ def carriers(simulators: str) -> dict[str, Any]:
     }
 
 
+def connectors(simulators: str) -> dict[str, Any]:
+    """The setting CONNECTORS: systems beside the shop, each at its simulator."""
+    from .simulators import bling
+
+    return {
+        "bling": {
+            "BACKEND": "oscar_fulfillment.connectors.bling.Bling",
+            "OPTIONS": {
+                "client_id": bling.CLIENT_ID,
+                "client_secret": bling.CLIENT_SECRET,
+                "store": bling.STORE,
+                "flows": ["BRAZIL"],
+                "currencies": ["BRL"],
+                "base_url": f"{simulators}/bling/Api/v3",
+                "authorize_url": f"{simulators}/bling/Api/v3/oauth/authorize",
+                "page_url": f"{simulators}/bling/#order-{{id}}",
+                # Two workers, and what Bling allows is for both.
+                "per_second": 2,
+                "poll_every": 1,
+            },
+        },
+    }
+
+
 def counters() -> dict[str, Any]:
     """The stores' own counters, as carriers: the customer comes for the goods."""
     places = {

@@ -48,6 +48,8 @@ PAGE_URL = "https://www.bling.com.br/vendas.php#edit/{id}"
 #: Hosts that give a note's XML.
 FILES_FROM = ("www.bling.com.br", "bling.com.br", "api.bling.com.br")
 PER_SECOND, PER_DAY = 3, 120_000
+#: Noted with an order once its answer was read. Their id alone says less: a webhook may have brought it before.
+_TAKEN = "taken"
 
 
 class Bling(Connector):
@@ -130,7 +132,7 @@ class Bling(Connector):
         if task.kind != ORDER:
             return super().push(task)
         body = mapping.order_body(task.order, contact_of(self.wire, task.order), self.terms)
-        if task.own.external_id:
+        if task.own.data.get(_TAKEN) and task.own.external_id:
             # The whole order anew: the same twice is the same.
             self.wire.change("PUT", f"/pedidos/vendas/{segment(task.own.external_id)}", body)
             return self._arrived(mapping.number_of(task.own.external_id), "")
@@ -148,7 +150,7 @@ class Bling(Connector):
 
     def find(self, task: Task) -> Pushed | None:
         """The order with our number, where the first try made it; a change of one that is there is sent again."""
-        if task.kind != ORDER or task.own.external_id:
+        if task.kind != ORDER or task.own.data.get(_TAKEN):
             return None
         document = self.order_of(task.order.number)
         if document is None:
@@ -185,7 +187,8 @@ class Bling(Connector):
         if wanted and state and wanted != state:
             self._show(order_id, wanted)
             state = wanted
-        return Pushed(str(order_id), number, state, self._page_url.format(id=order_id))
+        link = self._page_url.format(id=order_id)
+        return Pushed(str(order_id), number, state, link, data={_TAKEN: True})
 
     def _show(self, order_id: int, state: str) -> Pushed:
         self.wire.change("PATCH", f"/pedidos/vendas/{order_id}/situacoes/{segment(state)}")

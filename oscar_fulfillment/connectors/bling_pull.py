@@ -104,7 +104,7 @@ class Asking:
         if not mapping.reference_of(one, self._bling.terms):
             return []
         name, news = f"order:{number}", []
-        for change in self._bling.order_changes(number, place.began):
+        for change in self._bling.order_changes(number, place.since):
             if change.state:
                 if self._seen.get(name) == change.state:
                     continue

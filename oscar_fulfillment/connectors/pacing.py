@@ -11,6 +11,8 @@ from oscar_fulfillment.core.exceptions import AdapterUnavailable
 
 #: The longest that a call waits for its turn, in seconds; beyond it the work goes back to its queue.
 PATIENCE = 20.0
+#: A second of theirs, in seconds: calls do not arrive at the distance at which they left.
+SECOND = 1.1
 _DAY = 86_400.0
 
 
@@ -43,7 +45,7 @@ class Pace:
             at = max(now, self._held_until)
             if len(self._last) == self._last.maxlen:
                 # A whole second after the one that was so many turns before: no second has more, wherever it begins.
-                at = max(at, self._last[0] + 1.0)
+                at = max(at, self._last[0] + SECOND)
             if self._today >= self._per_day:
                 at = max(at, self._day_began + _DAY)
             if at - now > PATIENCE:
