@@ -151,11 +151,21 @@ def test_an_order_that_is_asked_for_again_is_changed_there(erp):
     assert [one["numeroLoja"] for one in erp.orders()] == [order.number]
 
 
-def test_discounts_freight_payment_and_service_arrive_to_the_cent():
+def test_what_is_in_no_line_arrives_to_the_cent():
     with bling(payments={"transfer": 7}, services={"free-shipping": "PAC_CONTRATO"}) as erp:
-        order = handed_over()
-        (theirs,) = erp.orders()
-        assert D(str(theirs["total"])) == order.total_incl_tax
+        plain = handed_over()
+        dearer, cheaper = paid(), paid()
+        for order, by in ((dearer, D("3.10")), (cheaper, D("-0.07"))):
+            type(order).objects.filter(pk=order.pk).update(
+                total_incl_tax=order.total_incl_tax + by, total_excl_tax=order.total_excl_tax + by
+            )
+            release.release_order(order=order, actor=TEAM)
+        send("bling")
+        for order in (plain, dearer, cheaper):
+            order.refresh_from_db()
+            assert D(str(erp.vendor.order_by_number(order.number)["total"])) == order.total_incl_tax
+        assert erp.vendor.order_by_number(dearer.number)["outrasDespesas"] == 3.1
+        assert erp.vendor.order_by_number(cheaper.number)["desconto"] == {"valor": 0.07, "unidade": "REAL"}
 
 
 @pytest.mark.feature("A8")
@@ -416,6 +426,19 @@ def test_tracking_codes_wait_for_the_note(erp, client):
     erp.hear(client)
     assert stands(order) == "dispatched"
     assert Parcel.objects.get(shipment__fulfillment=order.pk).tracking_code == CODE
+
+
+def test_each_volume_is_a_parcel(erp, client):
+    order = handed_over()
+    erp.vendor.issue(order.number)
+    erp.vendor.post(order.number, CODE, "AA123456785BR", carrier="Jadlog")
+    erp.hear(client)
+    erp.hear(client)
+    boxes = Parcel.objects.filter(shipment__fulfillment=order.pk).order_by("number")
+    assert [box.tracking_code for box in boxes] == [CODE, "AA123456785BR"]
+    assert stands(order) == "dispatched"
+    assert {row[1] for row in heard() if row[0] == "order"} <= {"applied", "echo"}
+    assert StatusChange.objects.filter(fulfillment=order.pk, action="dispatch").count() == 1
 
 
 def test_a_consumer_note_counts_as_well(erp, client):
