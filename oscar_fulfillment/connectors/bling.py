@@ -117,8 +117,10 @@ class Bling(Connector):
     # Letting the shop in
 
     def authorize_url(self, *, state: str, redirect_uri: str) -> str:
-        """Bling leads back to the address that the application has; ``redirect_uri`` is to be entered there."""
-        query = {"response_type": "code", "client_id": self._client_id, "state": state}
+        """Bling leads back to the address that the application has: ``redirect_uri`` is to be entered there."""
+        query = {
+            "response_type": "code", "client_id": self._client_id, "state": state, "redirect_uri": redirect_uri,
+        }  # fmt: skip
         return f"{self._authorize_at}?{urlencode(query)}"
 
     def exchange(self, *, code: str, redirect_uri: str) -> Tokens:
