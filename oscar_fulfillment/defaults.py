@@ -37,13 +37,6 @@ def _may_issue(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any =
     return bool(settings.NFE) and _may_open(user, url_name, url_args, url_kwargs)
 
 
-def _may_connect(user: Any, url_name: str, url_args: Any = None, url_kwargs: Any = None) -> bool:
-    """Only where a system is connected by a person."""
-    from .services import connector_oauth
-
-    return _may_open(user, url_name, url_args, url_kwargs) and connector_oauth.is_needed()
-
-
 #: Our pages, in the menu that leads to the orders.
 _OUR_ENTRIES = [
     {"label": _("Scan desk"), "url_name": "dashboard:scan-desk", "access_fn": _may_open},
@@ -60,7 +53,6 @@ _OUR_ENTRIES = [
     {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
     {"label": _("Other systems"), "url_name": "dashboard:connector-list", "access_fn": _may_open},
     {"label": _("Webhooks"), "url_name": "dashboard:webhook-list", "access_fn": _may_open},
-    {"label": _("Connections"), "url_name": "dashboard:connection-list", "access_fn": _may_connect},
 ]
 
 

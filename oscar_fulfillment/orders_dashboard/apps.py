@@ -45,7 +45,6 @@ class FulfillmentOrdersDashboardMixin:
 
     def configure_permissions(self) -> None:
         from .carrier_urls import carrier_permissions
-        from .connection_urls import connection_permissions
         from .connector_urls import connector_permissions
         from .emission_urls import emission_permissions
         from .import_urls import import_permissions
@@ -70,7 +69,7 @@ class FulfillmentOrdersDashboardMixin:
         self.permissions_map |= list_permissions(self.permissions_map["order-list"])  # type: ignore[has-type]
         self.permissions_map |= money_permissions() | supply_permissions() | import_permissions()
         self.permissions_map |= return_permissions() | scan_permissions() | carrier_permissions() | nfe_permissions()
-        self.permissions_map |= emission_permissions() | connection_permissions()
+        self.permissions_map |= emission_permissions()
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
@@ -78,7 +77,6 @@ class FulfillmentOrdersDashboardMixin:
 
     def get_urls(self) -> list[Any]:
         from .carrier_urls import carrier_urls
-        from .connection_urls import connection_urls
         from .connector_urls import connector_urls
         from .emission_urls import emission_urls, profile_urls
         from .import_urls import import_urls
@@ -105,7 +103,6 @@ class FulfillmentOrdersDashboardMixin:
             *return_urls(),
             *scan_urls(),
             *carrier_urls(),
-            *connection_urls(),
             *settings_urls(),
             *webhook_urls(),
             *connector_urls(),

@@ -1,4 +1,4 @@
-"""The pages where a person lets the shop into other systems: how each connection stands, there and back, the end."""
+"""A person lets the shop into another system: there, back, and the end of it. See ``connector_views`` for the page."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from django.contrib import messages
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import redirect
-from django.template.response import TemplateResponse
 from django.urls import reverse
 from django.utils.crypto import constant_time_compare
 from django.utils.decorators import method_decorator
@@ -44,23 +43,9 @@ class ConnectionBase(View):
             raise Http404
         return found
 
-    def address(self, page: str, **kwargs: str) -> str:
-        return self.request.build_absolute_uri(reverse(page, kwargs=kwargs))
-
-
-class ConnectionsView(ConnectionBase):
-    """Every system that a person connects."""
-
-    def get(self, request: HttpRequest) -> HttpResponse:
-        rows = [
-            {
-                "connection": found,
-                "callback": self.address("dashboard:connection-callback", alias=found.alias),
-                "webhook": self.address("fulfillment:webhook", family="connectors", name=found.alias),
-            }
-            for found in service.connections()
-        ]
-        return TemplateResponse(request, "oscar_fulfillment/connections/list.html", {"rows": rows})
+    def callback(self, alias: str) -> str:
+        """Where the other system leads people back to."""
+        return self.request.build_absolute_uri(reverse("dashboard:connection-callback", kwargs={"alias": alias}))
 
 
 class ConnectView(ConnectionBase):
@@ -74,10 +59,10 @@ class ConnectView(ConnectionBase):
             service.check_installed()
         except InvalidInput as error:
             messages.error(request, str(error))
-            return redirect("dashboard:connection-list")
+            return redirect("dashboard:connector-list")
         state = secrets.token_urlsafe(32)
         request.session[_SENT] = {"alias": alias, "state": state, "began": time.time()}
-        back = self.address("dashboard:connection-callback", alias=alias)
+        back = self.callback(alias)
         return HttpResponseRedirect(connector.authorize_url(state=state, redirect_uri=back))
 
 
@@ -93,14 +78,14 @@ class CallbackView(ConnectionBase):
         elif not request.GET.get("code"):
             messages.warning(request, _("%(name)s did not let the shop in.") % words)
         else:
-            back = self.address("dashboard:connection-callback", alias=alias)
+            back = self.callback(alias)
             try:
                 service.connect(connector=connector, code=request.GET["code"], redirect_uri=back)
             except (AdapterError, InvalidInput) as error:
                 messages.error(request, _("%(name)s gave no tokens: %(why)s") % {**words, "why": error})
             else:
                 messages.success(request, _("%(name)s is connected.") % words)
-        return redirect("dashboard:connection-list")
+        return redirect("dashboard:connector-list")
 
     def is_ours(self, sent: Any, alias: str) -> bool:
         return (
@@ -122,4 +107,4 @@ class DisconnectView(ConnectionBase):
         service.disconnect(connector=connector)
         words = {"name": connector.name}
         messages.success(request, _("The shop has forgotten its tokens for %(name)s.") % words)
-        return redirect("dashboard:connection-list")
+        return redirect("dashboard:connector-list")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
 
 from django.utils import timezone
 from django.utils.translation import gettext as _
@@ -28,13 +27,10 @@ CONNECTED, REFUSED, NONE = "connected", "refused", "none"
 
 @dataclass(frozen=True)
 class Connection:
-    """How a connector stands with the system. ``since``: the last tokens; ``problem``: what went wrong when asked."""
+    """How a connector stands with its system. ``since``: when it gave the last tokens."""
 
-    alias: str
-    name: Any
     state: str
     since: datetime | None = None
-    problem: str = ""
 
 
 def connectable(alias: str) -> Connector | None:
@@ -45,21 +41,12 @@ def connectable(alias: str) -> Connector | None:
     return connector if Capability.CONNECT in connector.capabilities else None
 
 
-def is_needed() -> bool:
-    """Whether any connector of the shop is connected by a person."""
-    return any(connectable(alias) for alias in connectors)
-
-
-def connections() -> list[Connection]:
-    """Every connector that a person connects, in the order of the settings."""
-    problems = dict(ConnectorState._default_manager.values_list("connector", "error"))
-    found = []
-    for alias in connectors:
-        if (connector := connectable(alias)) is None:
-            continue
-        tokens = None if sealed.missing_packages() else DatabaseTokens(alias).load()
-        found.append(Connection(alias, connector.name, _state(tokens), _since(tokens), problems.get(alias, "")))
-    return found
+def connection_of(alias: str) -> Connection | None:
+    """How a connector stands with its system; None for one that no person connects. 1 query."""
+    if connectable(alias) is None:
+        return None
+    tokens = None if sealed.missing_packages() else DatabaseTokens(alias).load()
+    return Connection(_state(tokens), _since(tokens))
 
 
 def _state(tokens: Tokens | None) -> str:

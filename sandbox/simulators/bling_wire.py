@@ -63,7 +63,7 @@ class BlingWire(Controlled):
         """What a merchant enters in the application: where webhooks go, and where people come back to."""
         self.hook_url = hook_url
         parts = urlsplit(hook_url)
-        self.redirect_url = f"{parts.scheme}://{parts.netloc}/dashboard/orders/shop/connections/bling/callback/"
+        self.redirect_url = f"{parts.scheme}://{parts.netloc}/dashboard/orders/systems/bling/callback/"
 
     # OAuth
 

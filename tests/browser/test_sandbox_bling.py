@@ -9,7 +9,7 @@ from . import conftest
 from .sandbox_shop import ADDRESSES, CPF, badges, buy, stands, step, until, vendors
 
 pytestmark = pytest.mark.feature("A8", "A10")
-CONNECTIONS = "/dashboard/orders/shop/connections/"
+SYSTEMS = "/dashboard/orders/systems/"
 
 
 def check_page(tab, name):
@@ -18,8 +18,8 @@ def check_page(tab, name):
 
 def connect(boss):
     """Over there and back, as whoever runs the shop does it once."""
-    boss.goto(CONNECTIONS)
-    card = boss.locator("#connection-bling")
+    boss.goto(SYSTEMS)
+    card = boss.locator("#system-bling")
     if card.get_by_text("Connected", exact=True).count():
         return
     expect(card.get_by_text("Not connected")).to_be_visible()
@@ -28,9 +28,9 @@ def connect(boss):
     expect(boss.get_by_role("heading", name="Bling: authorize an application")).to_be_visible()
     check_page(boss, "authorize")
     boss.get_by_role("button", name="Authorize").click()
-    boss.wait_for_url(f"**{CONNECTIONS}")
+    boss.wait_for_url(f"**{SYSTEMS}")
     expect(boss.get_by_text("Bling is connected.")).to_be_visible()
-    expect(boss.locator("#connection-bling").get_by_text("Connected", exact=True)).to_be_visible()
+    expect(boss.locator("#system-bling").get_by_text("Connected", exact=True)).to_be_visible()
     check_page(boss, "connected")
 
 

@@ -17,7 +17,7 @@ from tests.integration.connectors import configured, ledger, send
 from .steps import text_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.feature("A8")]
-URL = "/dashboard/orders/shop/connections/"
+URL = "/dashboard/orders/systems/"
 BACK = f"{URL}bling/callback/"
 
 
@@ -134,9 +134,11 @@ def test_without_the_package_the_page_says_what_to_install(erp, boss, monkeypatc
 
 def test_systems_that_are_not_connected_by_a_person_are_not_here(boss):
     with configured(demo=("oscar_fulfillment.test.connectors.FakeConnector", {})):
-        assert "No system of this shop" in text_of(boss.get(URL))
+        page = text_of(boss.get(URL))
+        assert "Demo system" in page
+        assert "Not connected" not in page
         for alias in ("demo", "nobody"):
             assert boss.post(f"{URL}{alias}/connect/").status_code == 404
             assert boss.get(f"{URL}{alias}/callback/").status_code == 404
-        assert not connector_oauth.is_needed()
+        assert connector_oauth.connection_of("demo") is None
     assert "bling" not in connectors
