@@ -34,6 +34,7 @@ from .base import ANY_MOVE, ORDER, STATE, Capability, Connector
 from .bling_contacts import contact_of
 from .bling_mapping import Terms
 from .bling_pull import Asking
+from .bling_reading import ORDERS, Reading
 from .bling_wire import BlingWire
 from .oauth import Tokens
 from .pacing import pace_of
@@ -100,7 +101,6 @@ class Bling(Connector):
         if isinstance(files_from, str) or per_second < 1 or per_day < 1:
             raise ConfigurationError(f"{self.alias}: files_from is a list, per_second and per_day are 1 or more")
         self.terms = Terms(int(store), int(freight), dict(payments or {}), dict(services or {}))
-        self._fetch_xml, self.consumer_notes, self._needs_note = fetch_xml, consumer_notes, needs_note
         self._client_id, self._secret = client_id, client_secret
         self._authorize_at, self._page_url = authorize_url, page_url
         self.wire = BlingWire(
@@ -112,7 +112,8 @@ class Bling(Connector):
             files_from=files_from,
             read=read_timeout,
         )
-        self._asking = Asking(self)
+        self.reading = Reading(self.wire, self.terms, fetch_xml=fetch_xml, needs_note=needs_note)
+        self._asking = Asking(self.reading, consumer_notes=consumer_notes)
 
     # Letting the shop in
 
@@ -136,10 +137,10 @@ class Bling(Connector):
         body = mapping.order_body(task.order, contact_of(self.wire, task.order), self.terms)
         if task.own.data.get(_TAKEN) and task.own.external_id:
             # The whole order anew: the same twice is the same.
-            self.wire.change("PUT", f"/pedidos/vendas/{segment(task.own.external_id)}", body)
+            self.wire.change("PUT", f"{ORDERS}/{segment(task.own.external_id)}", body)
             return self._arrived(mapping.number_of(task.own.external_id), "")
         try:
-            made = self.wire.change("POST", "/pedidos/vendas", body)
+            made = self.wire.change("POST", ORDERS, body)
         except AdapterRejected as error:
             # Whatever its words: if the order is there, this was about our number, which they take once.
             if error.status in (400, 409, 422) and (found := self.find(task)) is not None:
@@ -154,7 +155,7 @@ class Bling(Connector):
         """The order with our number, where the first try made it; a change of one that is there is sent again."""
         if task.kind != ORDER or task.own.data.get(_TAKEN):
             return None
-        document = self.order_of(task.order.number)
+        document = self.reading.order_of(task.order.number)
         if document is None:
             return None
         theirs = mapping.compact(mapping.inner(document, "contato").get("numeroDocumento"))
@@ -165,24 +166,11 @@ class Bling(Connector):
             )
         return self._arrived(mapping.number_of(document.get("id")), task.state)
 
-    def order_of(self, number: str) -> Mapping[str, Any] | None:
-        """Their order with our number, as their list shows it; one that is not cancelled before one that is."""
-        listed = self.wire.listed("/pedidos/vendas", {"numerosLojas[]": number, "limite": 100})
-        mine = [
-            one
-            for one in listed
-            if mapping.reference_of(one, self.terms) == number and mapping.number_of(one.get("id"))
-        ]
-        mine.sort(
-            key=lambda one: (mapping.situation_of(one) == mapping.ORDER_CANCELLED, mapping.number_of(one.get("id")))
-        )
-        return mine[0] if mine else None
-
     def _arrived(self, order_id: int, wanted: str) -> Pushed:
         """The order is there: what it is called, and the situation that it is to have."""
         number = state = ""
         try:
-            if document := self.wire.find(f"/pedidos/vendas/{order_id}"):
+            if document := self.wire.find(f"{ORDERS}/{order_id}"):
                 number, state = mapping.words(document.get("numero"), 64), mapping.situation_of(document)
         except (AdapterUnavailable, AdapterRejected) as error:
             logger.info("%s took the order %s, which cannot be read now: %s", self.alias, order_id, error)
@@ -193,7 +181,7 @@ class Bling(Connector):
         return Pushed(str(order_id), number, state, link, data={_TAKEN: True})
 
     def _show(self, order_id: int, state: str) -> Pushed:
-        self.wire.change("PATCH", f"/pedidos/vendas/{order_id}/situacoes/{segment(state)}")
+        self.wire.change("PATCH", f"{ORDERS}/{order_id}/situacoes/{segment(state)}")
         return Pushed(str(order_id), state=state)
 
     # What comes back
@@ -208,63 +196,11 @@ class Bling(Connector):
         kind, _colon, rest = external_id.partition(":")
         number, _colon, word = rest.partition(":")
         if kind == "order":
-            return self.order_changes(mapping.number_of(number), word)
-        return self.note_changes(kind, mapping.number_of(number)) if kind in ("nfe", "nfce") else []
+            return self.reading.order_changes(mapping.number_of(number), word)
+        return self.reading.note_changes(kind, mapping.number_of(number)) if kind in ("nfe", "nfce") else []
 
     def pull(self, cursor: str) -> Page:
         return self._asking.pull(cursor)
-
-    def order_changes(self, order_id: int, word: str) -> list[Change]:
-        """An order of ours there: its situation, its note, then its tracking codes. ``word`` names this occasion."""
-        order = self.wire.find(f"/pedidos/vendas/{order_id}")
-        number = mapping.reference_of(order, self.terms) if order else ""
-        if not order or not number:
-            return []
-        found = []
-        if state := mapping.situation_of(order):
-            label = mapping.SITUATIONS.get(state, state)
-            found.append(
-                Change(f"order:{order_id}:{state}:{word}", external_id=str(order_id), reference=number, state=state,
-                       label=label)
-            )  # fmt: skip
-        note_id = mapping.number_of(mapping.inner(order, "notaFiscal").get("id"))
-        note = self._note("nfe", note_id, number) if note_id else None
-        # First what an order needs before it may leave.
-        return ([note] if note else []) + self._parcels(order, note) + found
-
-    def note_changes(self, kind: str, note_id: int) -> list[Change]:
-        """A note of ours there, and once it is issued the tracking codes of its order."""
-        note = self._note(kind, note_id, "")
-        if note is None or not note.reference:
-            return []
-        if note.invoice is None or note.invoice.cancelled:
-            return [note]
-        listed = self.order_of(note.reference)
-        order = self.wire.find(f"/pedidos/vendas/{mapping.number_of(listed.get('id'))}") if listed else None
-        return [note, *(self._parcels(order, note) if order else ())]
-
-    def _note(self, kind: str, note_id: int, reference: str) -> Change | None:
-        document = self.wire.find(f"/{kind}/{note_id}")
-        if document is None:
-            return None
-        store = mapping.number_of(mapping.inner(document, "loja").get("id"))
-        if self.terms.store and store not in (0, self.terms.store):
-            return None
-        change = mapping.note_change(kind, document, reference=reference)
-        url = document.get("xml")
-        if change and change.invoice and not change.invoice.cancelled and self._fetch_xml and isinstance(url, str):
-            change = mapping.note_change(kind, document, reference=reference, xml=self.wire.xml(url))
-        return change
-
-    def _parcels(self, order: Mapping[str, Any], note: Change | None) -> list[Change]:
-        is_issued = note is not None and note.invoice is not None and not note.invoice.cancelled
-        if self._needs_note and not is_issued:
-            return []
-        order_id, number = mapping.number_of(order.get("id")), mapping.reference_of(order, self.terms)
-        return [
-            Change(f"order:{order_id}:parcel:{facts.code}", external_id=str(order_id), reference=number, tracking=facts)
-            for facts in mapping.parcels_of(order)
-        ]
 
     def states(self) -> Sequence[OutsideState]:
         """The situations of sales in this account; Bling's own where they cannot be asked for."""

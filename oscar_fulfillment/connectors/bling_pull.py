@@ -11,18 +11,16 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from . import bling_mapping as mapping
+from .bling_reading import ORDERS, Reading
 from .records import Change, Page
-
-if TYPE_CHECKING:
-    from .bling import Bling
 
 #: Entries of a page: each may cost five calls, and one worker has the connector for three minutes.
 SIZE = 25
 #: How far the lists overlap.
-ORDERS, NOTES, CANCELLED = timedelta(minutes=10), timedelta(days=2), timedelta(days=30)
+AGAIN, NOTES, CANCELLED = timedelta(minutes=10), timedelta(days=2), timedelta(days=30)
 #: What the first round looks back.
 FIRST = timedelta(days=1)
 #: Entries that are remembered.
@@ -42,8 +40,8 @@ class Place:
 class Asking:
     """The rounds of one connector. One worker at a time asks."""
 
-    def __init__(self, bling: Bling):
-        self._bling = bling
+    def __init__(self, reading: Reading, *, consumer_notes: bool):
+        self._reading, self._consumer_notes = reading, consumer_notes
         self._seen: dict[str, str] = {}
         #: Shown on the page that was handed out last: counts once its cursor comes back.
         self._shown: tuple[str, dict[str, str]] = ("", {})
@@ -66,7 +64,7 @@ class Asking:
             name = f"{kind}:{number}"
             state = "cancelled" if situation in mapping.CANCELLED else "issued"
             if self._seen.get(name) != state:
-                changes += self._bling.note_changes(kind, number)
+                changes += self._reading.note_changes(kind, number)
                 shown[name] = state
         following, more = self._next(place, len(listed), len(steps), now)
         answer = json.dumps(asdict(following))
@@ -83,7 +81,7 @@ class Asking:
         self._shown = ("", {})
 
     def _steps(self) -> list[tuple[str, int]]:
-        kinds = ["nfe", "nfce"] if self._bling.consumer_notes else ["nfe"]
+        kinds = ["nfe", "nfce"] if self._consumer_notes else ["nfe"]
         notes = [(kind, situation) for kind in kinds for situation in sorted(mapping.ISSUED | mapping.CANCELLED)]
         return [("order", 0), *notes]
 
@@ -91,20 +89,20 @@ class Asking:
         since = datetime.fromisoformat(place.since)
         query: dict[str, Any] = {"pagina": place.page, "limite": SIZE}
         if kind == "order":
-            query["dataAlteracaoInicial"] = mapping.stamp(since - ORDERS)
-            if self._bling.terms.store:
-                query["idLoja"] = self._bling.terms.store
-            return self._bling.wire.listed("/pedidos/vendas", query)
+            query["dataAlteracaoInicial"] = mapping.stamp(since - AGAIN)
+            if self._reading.terms.store:
+                query["idLoja"] = self._reading.terms.store
+            return self._reading.wire.listed(ORDERS, query)
         back = CANCELLED if situation in mapping.CANCELLED else NOTES
         query |= {"situacao": situation, "dataEmissaoInicial": mapping.stamp(since - back)}
-        return self._bling.wire.listed(f"/{kind}", query)
+        return self._reading.wire.listed(f"/{kind}", query)
 
     def _order(self, number: int, one: Mapping[str, Any], place: Place, shown: dict[str, str]) -> list[Change]:
         """An order is read each time, as the list does not show its tracking codes; its situation is told once."""
-        if not mapping.reference_of(one, self._bling.terms):
+        if not mapping.reference_of(one, self._reading.terms):
             return []
         name, news = f"order:{number}", []
-        for change in self._bling.order_changes(number, place.since):
+        for change in self._reading.order_changes(number, place.since):
             if change.state:
                 if self._seen.get(name) == change.state:
                     continue

@@ -249,8 +249,9 @@ def _dispatched(order: Any, facts: TrackingFacts, actor: Actor, key: str, goods:
     under_way = Shipment._default_manager.filter(fulfillment=order.pk, status=DISPATCHED).order_by("-pk").first()
     if facts.code and under_way is not None:
         # The goods left in more parcels than was known.
-        known = boxes.filter(shipment=under_way).order_by("number").values("carrier", "tracking_code")
-        told = [*known, {"carrier": alias, "tracking_code": facts.code}]
+        known = boxes.filter(shipment=under_way).order_by("number")
+        told = [{"carrier": box.carrier, "tracking_code": box.tracking_code} for box in known]
+        told.append({"carrier": alias, "tracking_code": facts.code})
         parcels.change_parcels(order=order, actor=actor, shipment=under_way.pk, parcels=told, key=key)
         return True
     shipping.dispatch_order(order=order, actor=actor, carrier=alias, tracking_code=facts.code, key=key)
