@@ -5,6 +5,8 @@ import re
 import pytest
 from playwright.sync_api import expect
 
+from oscar_fulfillment.carriers.s10 import check_digit
+
 from . import conftest
 from .sandbox_shop import ADDRESSES, CPF, badges, buy, stands, step, until, vendors
 
@@ -66,10 +68,12 @@ def test_connected_by_a_button_the_note_of_the_erp_invoices_the_order(person, sh
     expect(boss.get_by_text(re.compile(rf"\b{note}\b.*(series|Series) 2|NF-e.*\b{note}\b")).first).to_be_visible()
     check_page(boss, "invoiced")
     section = at_bling(erp, shop, number)
-    section.get_by_label("Tracking code").fill("AA000000014BR")
+    serial = f"{int(number):08d}"
+    code = f"AA{serial}{check_digit(serial)}BR"
+    section.get_by_label("Tracking code").fill(code)
     section.get_by_role("button", name="Post it").click()
-    stands(boss, number, "Approved", "Dispatched")
-    expect(boss.get_by_text("AA000000014BR").first).to_be_visible()
+    stands(boss, number, "Approved", "Sent")
+    expect(boss.get_by_text(code).first).to_be_visible()
 
 
 def test_what_was_lost_on_the_way_arrives_once(person, shop):
