@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from decimal import Decimal as D
 
 import pytest
+from django.db import connections
 
 from oscar_fulfillment.core import inbox
 from oscar_fulfillment.models import (
@@ -556,3 +558,59 @@ def test_a_shop_that_is_not_connected_keeps_its_orders_waiting():
         due_now("bling")
         send("bling")
         assert ledger("bling")[0].status == "acknowledged"
+
+
+# ---- At once, and among others ----
+
+
+def test_a_webhook_and_a_question_at_once_enter_one_note(erp, client):
+    order = handed_over()
+    erp.letters()
+    erp.vendor.issue(order.number)
+    erp.vendor.post(order.number, CODE)
+    for letter in erp.letters():
+        post(client, letter)
+    together, errors = threading.Barrier(3), []
+
+    def work(do):
+        try:
+            together.wait()
+            do()
+        except Exception as error:
+            errors.append(error)
+        finally:
+            connections.close_all()
+
+    ways = [inbox.process, inbox.process, lambda: connector_watch.ask(erp.adapter, force=True)]
+    threads = [threading.Thread(target=work, args=[way]) for way in ways]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert errors == []
+    assert stands(order) == "dispatched"
+    assert Invoice.objects.filter(fulfillment=order.pk).count() == 1
+    assert Parcel.objects.filter(shipment__fulfillment=order.pk).count() == 1
+    assert not OutsideChange.objects.filter(status="refused").exists()
+
+
+def test_without_a_channel_of_its_own_another_ones_order_under_the_number_is_left_alone(client):
+    with bling(store=0) as erp:
+        order = handed_over()
+        theirs = erp.vendor.order_by_number(order.number)
+        erp.vendor.issue(order.number, fields={"numeroPedidoLoja": "SHOPEE-1"})
+        # Another channel's order that happens to have our number, and a number that nobody has here.
+        erp.vendor.books.put("order", "88", {**theirs, "id": 88, "numeroLoja": "SHOPEE-2"})
+        erp.letters()
+        for event, key in (("order.updated", 88), ("invoice.created", erp.vendor.books.all("note")[0]["id"])):
+            post(client, erp.vendor.letter(event, {"id": key}))
+        inbox.process()
+        assert stands(order) == "released"
+        assert heard() == []
+        erp.vendor.books.put("order", "99", {**theirs, "id": 99, "situacao": {"id": 12}})
+        post(client, erp.vendor.letter("order.updated", {"id": 99}))
+        inbox.process()
+        assert ledger("bling")[0].outside_state == "6"
+        erp.vendor.issue(order.number)
+        erp.hear(client)
+        assert stands(order) == "invoiced"
