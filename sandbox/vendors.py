@@ -132,9 +132,25 @@ def carriers(simulators: str) -> dict[str, Any]:
 
 def connectors(simulators: str) -> dict[str, Any]:
     """The setting CONNECTORS: the systems beside the demo shop, each for the orders of its country."""
-    from .simulators import onec
+    from .simulators import bling, onec
 
     return {
+        "bling": {
+            "BACKEND": "oscar_fulfillment.connectors.bling.Bling",
+            "OPTIONS": {
+                "client_id": bling.CLIENT_ID,
+                "client_secret": bling.CLIENT_SECRET,
+                "store": bling.STORE,
+                "flows": ["BRAZIL"],
+                "currencies": ["BRL"],
+                "base_url": f"{simulators}/bling/Api/v3",
+                "authorize_url": f"{simulators}/bling/Api/v3/oauth/authorize",
+                "page_url": f"{simulators}/bling/#order-{{id}}",
+                # Two workers, and what Bling allows is for both.
+                "per_second": 2,
+                "poll_every": 1,
+            },
+        },
         "onec": {
             "BACKEND": "oscar_fulfillment.connectors.commerceml.CommerceML",
             "OPTIONS": {

@@ -126,7 +126,7 @@ class TokenHolder:
         while True:
             tokens = store.load()
             if tokens is None or tokens.refused:
-                raise NotConnected(f"{self._name} has to be connected (again): Dashboard, Connections")
+                raise NotConnected(f"{self._name} has to be connected (again): Dashboard, Other systems")
             is_other = tokens.access != refused
             if is_other and tokens.is_fresh(time.time()):
                 return tokens
@@ -161,5 +161,5 @@ class TokenHolder:
 
     def _or_nothing(self, tokens: Tokens | None) -> Tokens:
         if tokens is None or tokens.refused:
-            raise NotConnected(f"{self._name} has to be connected (again): Dashboard, Connections")
+            raise NotConnected(f"{self._name} has to be connected (again): Dashboard, Other systems")
         return tokens

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('oscar_fulfillment', '0009_connectors'),
+        ('oscar_fulfillment', '0010_accounts'),
     ]
 
     operations = [

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.urls import URLPattern, path
 
 from oscar_fulfillment.permissions import PERMISSIONS
@@ -16,10 +18,14 @@ def connector_permissions() -> dict[str, list[str]]:
 
 
 def connector_urls() -> list[URLPattern]:
+    from . import connection_views
     from . import connector_views as views
 
     def export(step: str) -> URLPattern:
         return path(f"systems/exports/<int:pk>/{step}/", views.ExportStepView.as_view(step=step), name=f"export-{step}")
+
+    def connection(step: str, view: Any) -> URLPattern:
+        return path(f"systems/<slug:alias>/{step}/", view.as_view(), name=f"connection-{step}")
 
     def change(step: str) -> URLPattern:
         return path(f"systems/words/<int:pk>/{step}/", views.ChangeStepView.as_view(step=step), name=f"outside-{step}")
@@ -35,4 +41,9 @@ def connector_urls() -> list[URLPattern]:
         change("settled"),
         path("systems/<slug:alias>/ask/", views.AskView.as_view(), name="connector-ask"),
         path("systems/<slug:alias>/rules/", views.RulesView.as_view(), name="connector-rules"),
+        connection("connect", connection_views.ConnectView),
+        connection("callback", connection_views.CallbackView),
+        path(
+            "systems/<slug:alias>/disconnect/", connection_views.DisconnectView.as_view(), name="connection-disconnect"
+        ),
     ]

@@ -11,6 +11,7 @@ from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.template.response import TemplateResponse
+from django.urls import reverse
 from django.utils.decorators import method_decorator
 from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext as _
@@ -24,7 +25,13 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
 from oscar_fulfillment.models import ConnectorState, Export, OutsideChange, StatusRule
 from oscar_fulfillment.selectors import connectors as reads
-from oscar_fulfillment.services import connector_changes, connector_exports, connector_rules, connector_watch
+from oscar_fulfillment.services import (
+    connector_changes,
+    connector_exports,
+    connector_oauth,
+    connector_rules,
+    connector_watch,
+)
 
 from . import connector_words as words
 from .connector_forms import ChangesForm, ExportsForm, NarrowForm, RuleSets
@@ -72,11 +79,21 @@ class ConnectorsView(ConnectorBase):
             rows.append({
                 "alias": alias, "connector": connector, "health": health[alias], "state": words.state(health[alias]),
                 "kind": words.SYSTEM_KINDS.get(connector.kind, connector.kind), "when": words.when(alias),
-                "can_ask": Capability.PULL in able, "has_rules": has_rules(alias),
+                "can_ask": Capability.PULL in able, "has_rules": has_rules(alias), **self.connection(alias),
                 "failed": health[alias].counts.get(Export.FAILED, 0),
                 "waiting": sum(health[alias].counts.get(s, 0) for s in (Export.WAITING, Export.SENDING, Export.SENT)),
             })  # fmt: skip
         return TemplateResponse(request, "oscar_fulfillment/connectors/list.html", {"rows": rows})
+
+    def connection(self, alias: str) -> dict[str, Any]:
+        """How a connection stands that a person makes, and the addresses to enter over there; nothing for others."""
+        found = connector_oauth.connection_of(alias)
+        if found is None:
+            return {}
+        back = reverse("dashboard:connection-callback", kwargs={"alias": alias})
+        hook = reverse("fulfillment:webhook", kwargs={"family": "connectors", "name": alias})
+        address = self.request.build_absolute_uri
+        return {"connection": found, "callback": address(back), "webhook": address(hook)}
 
 
 def has_rules(alias: str) -> bool:

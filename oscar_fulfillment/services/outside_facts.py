@@ -166,7 +166,7 @@ def _cancel(order: Any, facts: InvoiceFacts, actor: Actor, key: str) -> bool:
 def enter_tracking(*, order: Any, facts: TrackingFacts, actor: Actor, key: str) -> bool:
     """Goods left, or arrived, as another system says; False when the order knows it already.
 
-    What waits here is dispatched with the code; a parcel that left without one gets it.
+    What waits here is dispatched with the code; a parcel that left without one gets it; another code is another parcel.
     """
     goods = _goods_of(order, facts)
     changed = False
@@ -246,6 +246,14 @@ def _dispatched(order: Any, facts: TrackingFacts, actor: Actor, key: str, goods:
         return True
     if not facts.code and (boxes.exists() or goods.filter(status__in=[DISPATCHED, DELIVERED]).exists()):
         return False
+    under_way = Shipment._default_manager.filter(fulfillment=order.pk, status=DISPATCHED).order_by("-pk").first()
+    if facts.code and under_way is not None:
+        # The goods left in more parcels than was known.
+        known = boxes.filter(shipment=under_way).order_by("number")
+        told = [{"carrier": box.carrier, "tracking_code": box.tracking_code} for box in known]
+        told.append({"carrier": alias, "tracking_code": facts.code})
+        parcels.change_parcels(order=order, actor=actor, shipment=under_way.pk, parcels=told, key=key)
+        return True
     shipping.dispatch_order(order=order, actor=actor, carrier=alias, tracking_code=facts.code, key=key)
     return True
 

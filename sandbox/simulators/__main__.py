@@ -29,6 +29,7 @@ SIMULATORS = {
     "tipsa": "sandbox.simulators.tipsa:Tipsa",
     "gls_es": "sandbox.simulators.gls_es:GlsSpain",
     "onec": "sandbox.simulators.onec:OneC",
+    "bling": "sandbox.simulators.bling:Bling",
     "receiver": "sandbox.simulators.receiver:Receiver",
     "sefaz": "sandbox.simulators.sefaz:Sefaz",
 }

@@ -42,6 +42,10 @@ class Books:
             rows = self._db.execute(f"SELECT body FROM document WHERE kind = ? ORDER BY n {order}", [kind]).fetchall()
         return [json.loads(row[0]) for row in rows]
 
+    def keys(self, kind: str) -> list[str]:
+        with self.lock:
+            return [row[0] for row in self._db.execute("SELECT id FROM document WHERE kind = ? ORDER BY n", [kind])]
+
     def count(self, kind: str) -> int:
         with self.lock:
             return int(self._db.execute("SELECT count(*) FROM document WHERE kind = ?", [kind]).fetchone()[0])
