@@ -130,6 +130,29 @@ def carriers(simulators: str) -> dict[str, Any]:
     }
 
 
+def connectors(simulators: str) -> dict[str, Any]:
+    """The setting CONNECTORS: systems beside the shop, each at its simulator."""
+    from .simulators import abaninja
+
+    return {
+        "abaninja": {
+            "BACKEND": "oscar_fulfillment.connectors.abaninja.AbaNinja",
+            "OPTIONS": {
+                "account": abaninja.ACCOUNT,
+                "api_key": abaninja.API_KEY,
+                "currencies": ["CHF"],
+                "payments": {"card-ch": "DEBIT_CREDIT_CARD", "twint": "TWINT"},
+                "qr_iban": "CH44 3199 9123 0008 8901 2",
+                "language": "fr",
+                "webhook_secrets": [abaninja.SIGNATURE_KEY],
+                "signature_header": abaninja.SIGNATURE_HEADER,
+                "app_url": f"{simulators}/abaninja",
+                "base_url": f"{simulators}/abaninja",
+            },
+        },
+    }
+
+
 def counters() -> dict[str, Any]:
     """The stores' own counters, as carriers: the customer comes for the goods."""
     places = {

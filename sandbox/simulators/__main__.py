@@ -29,6 +29,7 @@ SIMULATORS = {
     "tipsa": "sandbox.simulators.tipsa:Tipsa",
     "gls_es": "sandbox.simulators.gls_es:GlsSpain",
     "receiver": "sandbox.simulators.receiver:Receiver",
+    "abaninja": "sandbox.simulators.abaninja:AbaNinja",
     "sefaz": "sandbox.simulators.sefaz:Sefaz",
 }
 
