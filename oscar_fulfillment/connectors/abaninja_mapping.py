@@ -257,9 +257,10 @@ def change_of(document: Mapping[str, Any], paper: Paper, *, paid_drafts: bool = 
         return None
     reference = clean(document.get("reference"), 200)
     state, paid = state_of(document, paid_drafts=paid_drafts), paid_of(document, paid_drafts=paid_drafts)
-    seen = "|".join(clean(document.get(name), 40) for name in ("updatedAt", "openAmount", "documentTotal"))
+    seen = "|".join(str(document.get(name)) for name in ("updatedAt", "openAmount", "documentTotal"))
+    news = hashlib.sha256(seen.encode("utf-8", "surrogatepass")).hexdigest()[:16]
     return Change(
-        key=f"{uuid}:{state}:{seen}",
+        key=f"{uuid}:{state}:{news}",
         external_id=uuid,
         reference=reference.removeprefix(paper.prefix) if reference.startswith(paper.prefix) else "",
         state=state,
