@@ -16,16 +16,16 @@ OPEN, SENT, NOT_SENT, REMINDER, FIRST_DUNNING, FINAL_DUNNING, PART_PAID, PAID, C
     "unknown",
 )  # fmt: skip
 STATES: dict[str, Any] = {
-    OPEN: _("Draft"),
-    SENT: _("Sent to the customer"),
-    NOT_SENT: _("Could not be sent"),
-    REMINDER: _("Reminded"),
-    FIRST_DUNNING: _("First demand"),
-    FINAL_DUNNING: _("Last demand"),
-    PART_PAID: _("Paid in part"),
-    PAID: _("Paid"),
-    CANCELLED: _("Cancelled"),
-    UNKNOWN: _("Unknown"),
+    OPEN: _("Draft invoice"),
+    SENT: _("Invoice sent"),
+    NOT_SENT: _("Invoice could not be sent"),
+    REMINDER: _("Customer reminded"),
+    FIRST_DUNNING: _("First demand for payment"),
+    FINAL_DUNNING: _("Last demand for payment"),
+    PART_PAID: _("Invoice paid in part"),
+    PAID: _("Invoice paid"),
+    CANCELLED: _("Invoice cancelled"),
+    UNKNOWN: _("Unknown status"),
 }
 SENT_STATUS = {"OPEN": OPEN, "SENT": SENT, "ERROR": NOT_SENT}
 DUNNING_LEVEL = {
