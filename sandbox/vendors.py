@@ -132,9 +132,24 @@ def carriers(simulators: str) -> dict[str, Any]:
 
 def connectors(simulators: str) -> dict[str, Any]:
     """The setting CONNECTORS: the systems beside the demo shop, each for the orders of its country."""
-    from .simulators import bling, onec
+    from .simulators import abaninja, bling, onec
 
     return {
+        "abaninja": {
+            "BACKEND": "oscar_fulfillment.connectors.abaninja.AbaNinja",
+            "OPTIONS": {
+                "account": abaninja.ACCOUNT,
+                "api_key": abaninja.API_KEY,
+                "currencies": ["CHF"],
+                "payments": {"card-ch": "DEBIT_CREDIT_CARD", "twint": "TWINT"},
+                "qr_iban": "CH44 3199 9123 0008 8901 2",
+                "language": "fr",
+                "webhook_secrets": [abaninja.SIGNATURE_KEY],
+                "signature_header": abaninja.SIGNATURE_HEADER,
+                "app_url": f"{simulators}/abaninja",
+                "base_url": f"{simulators}/abaninja",
+            },
+        },
         "bling": {
             "BACKEND": "oscar_fulfillment.connectors.bling.Bling",
             "OPTIONS": {
