@@ -109,7 +109,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Pushed:
-    """The other side took it. ``acknowledged``: it said so with an id of its own, not only with a status of HTTP."""
+    """The other side took it. ``acknowledged``: it said so with an id of its own, not only with a status of HTTP.
+
+    ``at``: when, by their clock; with it what was heard later is told apart from what our word replaced. ``found``: how
+    it stands there, where that is not what we left: somebody was faster. It is heard like any change; a status that was
+    to be sent (kind "state") was not sent then.
+    """
 
     external_id: str = ""
     number: str = ""
@@ -117,6 +122,8 @@ class Pushed:
     link: str = ""
     acknowledged: bool = True
     data: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
+    found: Change | None = None
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,8 @@ class Change:
 
     ``key`` names it once and for all (the same twice is one); ``at`` is their time. The order is found by
     ``external_id``, else by ``reference`` (our number). ``state``: their status now, "" if this is not about it.
-    ``paid``: how much of it is paid in all, None where this says nothing about money.
+    ``paid``: how much of it is paid in all, None where this says nothing about money. ``maybe``: it may well be of no
+    order of the shop, and nobody need look at it then.
     """
 
     key: str
@@ -161,6 +169,7 @@ class Change:
     invoice: InvoiceFacts | None = None
     tracking: TrackingFacts | None = None
     data: Mapping[str, Any] = field(default_factory=dict)
+    maybe: bool = False
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from typing import Any
 
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.connectors import connectors
-from oscar_fulfillment.connectors.base import ORDER, STATE
+from oscar_fulfillment.connectors.base import MOMENTS, ORDER, STATE
+from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.transitions import Step
 
@@ -36,6 +37,12 @@ def add_messages(steps: Sequence[Step]) -> None:
             step.messages += _messages(step, alias)
 
 
+def ask_for_state(alias: str, order_id: int, why: str) -> None:
+    """Let a system be shown an order's status though no step asks for it. ``why`` makes the message the only one."""
+    payload = {"order": order_id, "kind": STATE, "about": "", "sequence": 0}
+    outbox.enqueue([OutboxMessage(lane(alias), STATE, f"{order_id}:{why}", payload, order_id=order_id)])
+
+
 def _messages(step: Step, alias: str) -> list[OutboxMessage]:
     connector, subject = connectors.get(alias), step.subject
     if not connector.concerns(subject.flow, subject.currency):
@@ -49,6 +56,9 @@ def _messages(step: Step, alias: str) -> list[OutboxMessage]:
             payload = {"order": subject.pk, "kind": kind, "about": about, "sequence": first + position}
             if about:
                 payload["facts"] = _facts(step)
+            if kind == ORDER and move.action != MOMENTS[connector.order_at]:
+                # Told of again where it is; what is not there yet waits for its moment.
+                payload["revises"] = True
             found[kind, about] = OutboxMessage(
                 lane(alias), kind, f"{subject.pk}:{first + position}", payload, order_id=subject.pk
             )
