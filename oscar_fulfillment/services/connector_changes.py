@@ -148,7 +148,7 @@ def _weigh(
             pk=export.fulfillment_id
         )
         rules = connector_rules.rules_of(row.connector)
-        ours = connector_rules.state_out(rules, fulfillment)
+        ours = connector_rules.shown(row.connector, rules, fulfillment)
         both = bool(ours) and ours not in (before, change.state) and bool(before) and _moved_since(export)
         is_echo = change.state in (export.pushed_state, before)
         values: dict[str, Any] = {
@@ -164,7 +164,7 @@ def _weigh(
         Export._default_manager.filter(pk=export.pk).update(**values)
     if is_echo and not moved and not insist:
         return _finish(row, OutsideChange.ECHO)
-    rule = connector_rules.rule_in(rules, change.state)
+    rule = connector_rules.heard(row.connector, rules, change.state)
     if both and not insist and not _they_win(rule, change, fulfillment):
         # Our status counts: let them show it again.
         ask_for_state(export.connector, export.fulfillment_id, f"kept:{row.pk}:{now.timestamp():.3f}")

@@ -165,7 +165,7 @@ def _task(connector: Connector, export: Export) -> Task:
     key = f"{export.fulfillment.number}:{export.kind}:{export.about or 0}"
     state = ""
     if export.kind == ORDER:
-        state = connector_rules.state_out(connector_rules.rules_of(connector.alias), export.fulfillment)
+        state = connector_rules.shown(connector.alias, connector_rules.rules_of(connector.alias), export.fulfillment)
     return Task(export.kind, order, key, own if export.kind == ORDER else known, own, state, export.facts)
 
 

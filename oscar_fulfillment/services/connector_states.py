@@ -58,7 +58,8 @@ def catch_up(export: Export, found: Change | None) -> None:
 def _wanted(export: Export) -> tuple[str, int]:
     """What they should show, "" where no rule says; and the version of the order that this is about."""
     fulfillment = OrderFulfillment._default_manager.get(pk=export.fulfillment_id)
-    return connector_rules.state_out(connector_rules.rules_of(export.connector), fulfillment), fulfillment.version
+    rules = connector_rules.rules_of(export.connector)
+    return connector_rules.shown(export.connector, rules, fulfillment), fulfillment.version
 
 
 def _show(connector: Connector, export: Export) -> Change | None:
