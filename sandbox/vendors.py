@@ -130,6 +130,23 @@ def carriers(simulators: str) -> dict[str, Any]:
     }
 
 
+def connectors(simulators: str) -> dict[str, Any]:
+    """The setting CONNECTORS, with each system at its simulator."""
+    from .simulators import bitrix24_rules as bitrix24
+
+    return {
+        "bitrix24": {
+            "BACKEND": "oscar_fulfillment.connectors.bitrix24.Bitrix24",
+            "OPTIONS": {
+                "webhook_url": f"{simulators}/bitrix24/rest/{bitrix24.USER}/{bitrix24.CODE}",
+                "application_tokens": [bitrix24.APPLICATION_TOKEN],
+                "currencies": ["RUB"],
+                "pipelines": {"RUB": 5},
+            },
+        },
+    }
+
+
 def counters() -> dict[str, Any]:
     """The stores' own counters, as carriers: the customer comes for the goods."""
     places = {
