@@ -116,9 +116,13 @@ class Wire:
 
 class TwoSides(RuleBasedStateMachine):
     @initialize(
-        rules=st.sampled_from(list(RULE_SETS)), skew=st.integers(-4000, 4000), pipeline=st.sampled_from([0, 5]),
-    )  # fmt: skip
-    def begin(self, rules, skew, pipeline):
+        rules=st.sampled_from(list(RULE_SETS)),
+        skew=st.integers(-4000, 4000),
+        pipeline=st.sampled_from([0, 5]),
+        start=st.sampled_from([factories.placed_order, factories.paid_order, factories.released_order]),
+        there=st.booleans(),
+    )
+    def begin(self, rules, skew, pipeline, start, there):
         for model in (OutboundMessage, OutsideChange, Export, FollowUp, ConnectorState, LaneHealth):
             model.objects.all().delete()
         self.pipeline, self.clock = pipeline, datetime.now(UTC) + timedelta(seconds=skew)
@@ -134,7 +138,9 @@ class TwoSides(RuleBasedStateMachine):
         self.crm = connectors.get("bitrix24")
         self.wire = self.crm._wire._http = Wire(self.portal)
         connector_rules.save_rules(connector="bitrix24", rules=rules_named(rules))
-        self.order = factories.placed_order(currency="EUR")
+        self.order = start(currency="EUR")
+        if there:
+            self.a_worker_sends(99)
 
     def now(self):
         # Whatever is done takes a second over there: two moves of a deal are told apart by their time alone.
