@@ -91,7 +91,7 @@ class DealPages(Controlled):
             buttons=buttons, rows=rows, origin=f"{deal['ORIGINATOR_ID']} {deal['ORIGIN_ID']}",
             changed=deal["DATE_MODIFY"], root=root(request),
         )  # fmt: skip
-        return self.html(str(deal["TITLE"]), body)
+        return self.html(str(deal["TITLE"]), body + Markup("<style>p{overflow-wrap:anywhere}</style>"))
 
     @route("POST", "/crm/deal/details/<number>/", person=True)
     def moved(self, request: Request, number: str) -> Response:
