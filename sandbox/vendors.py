@@ -133,6 +133,7 @@ def carriers(simulators: str) -> dict[str, Any]:
 def connectors(simulators: str) -> dict[str, Any]:
     """The setting CONNECTORS: the systems beside the demo shop, each for the orders of its country."""
     from .simulators import abaninja, bling, onec
+    from .simulators import bitrix24_rules as bitrix24
 
     return {
         "abaninja": {
@@ -148,6 +149,15 @@ def connectors(simulators: str) -> dict[str, Any]:
                 "signature_header": abaninja.SIGNATURE_HEADER,
                 "app_url": f"{simulators}/abaninja",
                 "base_url": f"{simulators}/abaninja",
+            },
+        },
+        "bitrix24": {
+            "BACKEND": "oscar_fulfillment.connectors.bitrix24.Bitrix24",
+            "OPTIONS": {
+                "webhook_url": f"{simulators}/bitrix24/rest/{bitrix24.USER}/{bitrix24.CODE}",
+                "application_tokens": [bitrix24.APPLICATION_TOKEN],
+                "currencies": ["RUB"],
+                "pipelines": {"RUB": 5},
             },
         },
         "bling": {

@@ -3,6 +3,7 @@
 import time
 
 import pytest
+from django.utils import translation
 
 from oscar_fulfillment.carriers import carriers
 from oscar_fulfillment.services import oscar_events, webhook_events
@@ -23,6 +24,13 @@ def forgotten_event_types():
     """A test that runs its commit hooks and is rolled back leaves keys of event types behind that are gone."""
     yield
     oscar_events.forget()
+
+
+@pytest.fixture(autouse=True)
+def own_language():
+    """A request leaves its language behind: the next test begins in that of the settings."""
+    yield
+    translation.deactivate()
 
 
 @pytest.fixture(autouse=True)

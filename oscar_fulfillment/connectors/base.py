@@ -133,6 +133,14 @@ class Connector:
         """What a verified notification says. AdapterRejected for what cannot be read."""
         raise NotImplementedError
 
+    def state_for(self, state: str, flow: str, currency: str) -> str:
+        """What a status that a rule names is called for orders of this flow and currency: pipelines differ."""
+        return state
+
+    def plain_state(self, state: str) -> str:
+        """A status without its pipeline: a rule that names it so is meant for every pipeline."""
+        return state
+
     def states(self) -> Sequence[OutsideState]:
         """Their statuses, for the choice in rules; may ask the other side. Empty: codes are typed."""
         return ()

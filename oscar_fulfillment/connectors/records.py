@@ -114,7 +114,12 @@ class Task:
 
 @dataclass(frozen=True)
 class Pushed:
-    """The other side took it. ``acknowledged``: it said so with an id of its own, not only with a status of HTTP."""
+    """The other side took it. ``acknowledged``: it said so with an id of its own, not only with a status of HTTP.
+
+    ``at``: when, by their clock; with it what was heard later is told apart from what our word replaced. ``found``: how
+    it stands there, where that is not what we left: somebody was faster. It is heard like any change; a status that was
+    to be sent (kind "state") was not sent then.
+    """
 
     external_id: str = ""
     number: str = ""
@@ -122,6 +127,8 @@ class Pushed:
     link: str = ""
     acknowledged: bool = True
     data: Mapping[str, Any] = field(default_factory=dict)
+    at: datetime | None = None
+    found: Change | None = None
 
 
 @dataclass(frozen=True)

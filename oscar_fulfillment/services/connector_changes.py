@@ -9,24 +9,23 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import transaction
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
-from oscar_fulfillment.connectors.base import ORDER, STATE
+from oscar_fulfillment.connectors.base import ORDER
 from oscar_fulfillment.connectors.records import Change, Rule
-from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput, TransitionNotAllowed
 from oscar_fulfillment.core.leases import insert_new
 from oscar_fulfillment.core.locks import lock_rows
-from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.models import Export, OrderFulfillment, OutsideChange, StatusChange, StatusRule
 from oscar_fulfillment.selectors import given_up
 
 from . import connector_rules, followups, outside_facts
-from .connector_events import lane
+from .connector_events import ask_for_state
 from .connector_exports import order_export
 
 logger = logging.getLogger("oscar_fulfillment.connectors")
@@ -192,22 +191,30 @@ def _weigh(
         pk=export.fulfillment_id
     )
     rules = connector_rules.rules_of(row.connector)
-    ours = connector_rules.state_out(rules, fulfillment)
+    ours = connector_rules.shown(row.connector, rules, fulfillment)
     both = bool(ours) and ours not in (before, change.state) and bool(before) and _moved_since(export)
     is_echo = change.state in (export.pushed_state, before)
-    Export._default_manager.filter(pk=export.pk).update(
-        outside_state=change.state[:100], outside_label=change.label[:100],
-        outside_state_at=max(change.at or now, heard or change.at or now),
-    )  # fmt: skip
+    values: dict[str, Any] = {
+        "outside_state": change.state[:100], "outside_label": change.label[:100],
+        "outside_state_at": max(change.at or now, heard or change.at or now),
+    }  # fmt: skip
+    if change.state == export.pushed_state:
+        # It comes back once: a person who moves it there again later means it.
+        values["pushed_state"] = ""
+    if change.state == ours:
+        # Both sides say the same: what they do from here on is compared with this.
+        values["base_version"] = fulfillment.version
+    Export._default_manager.filter(pk=export.pk).update(**values)
     if is_echo and not moved and not insist:
         return _finish(row, OutsideChange.ECHO)
-    rule = connector_rules.rule_in(rules, change.state)
+    rule = connector_rules.heard(row.connector, rules, change.state)
     if both and not insist and not _they_win(rule, change, fulfillment):
-        _tell_ours(export)
+        # Our status counts: let them show it again.
+        ask_for_state(export.connector, export.fulfillment_id, f"kept:{row.pk}:{now.timestamp():.3f}")
         return _finish(row, OutsideChange.KEPT)
     if rule is None:
         return _finish(row, OutsideChange.APPLIED if moved else OutsideChange.NOTHING)
-    return _take_step(row, change, rule, fulfillment, actor, moved)
+    return _take_step(row, change, rule, fulfillment, ours, actor, moved)
 
 
 def _moved_since(export: Export) -> bool:
@@ -227,15 +234,14 @@ def _they_win(rule: Rule | None, change: Change, fulfillment: OrderFulfillment) 
     return last is None or moment >= last
 
 
-def _tell_ours(export: Export) -> None:
-    """Our status counts: let them show it again."""
-    key = f"{export.fulfillment_id}:kept:{timezone.now().timestamp():.3f}"
-    payload = {"order": export.fulfillment_id, "kind": STATE, "about": "", "sequence": 0}
-    outbox.enqueue([OutboxMessage(lane(export.connector), STATE, key, payload, order_id=export.fulfillment_id)])
-
-
 def _take_step(
-    row: OutsideChange, change: Change, rule: Rule, fulfillment: OrderFulfillment, actor: Actor, moved: bool
+    row: OutsideChange,
+    change: Change,
+    rule: Rule,
+    fulfillment: OrderFulfillment,
+    ours: str,
+    actor: Actor,
+    moved: bool,
 ) -> OutsideChange:
     known = connector_rules.steps()
     row.step = rule.step
@@ -254,8 +260,10 @@ def _take_step(
             order=fulfillment.order, actor=actor, reason=reason, key=f"{row.connector}:{change.key}"[:150] + ":step"
         )
     except TransitionNotAllowed as error:
-        done = any(reason.code in ("already_done", "final_state", "all_released") for reason in error.reasons)
-        if done or fulfillment.shipping_status in known[rule.step].past:
+        codes = {reason.code for reason in error.reasons}
+        # Where the order has the step behind it, it can only agree if it shows the same.
+        is_past = "final_state" in codes or fulfillment.shipping_status in known[rule.step].past
+        if codes & {"already_done", "all_released"} or (is_past and ours in ("", change.state)):
             return _finish(row, OutsideChange.APPLIED if moved else OutsideChange.NOTHING)
         return refuse(row, str(error))
     export = order_export(row.connector, fulfillment.pk)

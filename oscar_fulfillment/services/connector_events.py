@@ -12,6 +12,7 @@ from typing import Any
 
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.connectors.base import MOMENTS, ORDER, PAYMENT, STATE
+from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.transitions import Step
@@ -33,6 +34,12 @@ def add_messages(steps: Sequence[Step]) -> None:
     for step in steps if aliases else ():
         for alias in aliases:
             step.messages += _messages(step, alias)
+
+
+def ask_for_state(alias: str, order_id: int, why: str) -> None:
+    """Let a system be shown an order's status though no step asks for it. ``why`` makes the message the only one."""
+    payload = {"order": order_id, "kind": STATE, "about": "", "sequence": 0}
+    outbox.enqueue([OutboxMessage(lane(alias), STATE, f"{order_id}:{why}", payload, order_id=order_id)])
 
 
 def _messages(step: Step, alias: str) -> list[OutboxMessage]:

@@ -9,7 +9,7 @@ allows; where neither is possible a person decides. Systems that come for what w
 from __future__ import annotations
 
 import logging
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -49,6 +49,8 @@ def send(message: Any) -> None:
         raise AdapterUnavailable(f"the connector {alias!r} is not configured")
     connector = connectors.get(alias)
     if payload["kind"] == STATE:
+        from .connector_states import send_state
+
         send_state(connector, payload["order"])
         return
     export = _asked_for(alias, payload)
@@ -67,6 +69,12 @@ def _asked_for(alias: str, payload: dict[str, Any]) -> Export | None:
     connector = connectors.get(alias)
     if not connector.takes_order(fulfillment.pk):
         return None
+    claimed = Export._default_manager.filter(
+        fulfillment=fulfillment, connector=alias, kind=payload["kind"], about=payload["about"], claimed_until__gt=now
+    )
+    if claimed.exists():
+        # What is being sent was read before this step: it goes once more afterwards.
+        raise AdapterUnavailable("another worker is sending it")
     with transaction.atomic():
         lock_rows(OrderFulfillment._default_manager.filter(pk=fulfillment.pk))
         if Capability.FETCHED in connector.capabilities:
@@ -106,7 +114,9 @@ def run(pk: int) -> Export | None:
     try:
         connector = connectors.get(export.connector)
         task = _task(connector, export)
-        Export._default_manager.filter(pk=pk).update(status=Export.SENDING)
+        # Before the call: the echo of what it sets may be here before its answer.
+        begun = {"pushed_state": task.state[:100]} if export.kind == ORDER else {}
+        Export._default_manager.filter(pk=pk).update(status=Export.SENDING, **begun)
         expected = _expect(connector, export)
         pushed = _look_for(connector, task) if was_lost else None
         if pushed is None:
@@ -126,7 +136,12 @@ def run(pk: int) -> Export | None:
     except BaseException as error:
         _give_back(export, Export.SENDING, error)
         raise
-    return settle(export, pushed)
+    export = settle(export, pushed)
+    if export.kind == ORDER:
+        from .connector_states import catch_up
+
+        catch_up(export, pushed.found)
+    return export
 
 
 def _expect(connector: Connector, export: Export) -> Export | None:
@@ -173,7 +188,7 @@ def _task(connector: Connector, export: Export) -> Task:
     key = f"{export.fulfillment.number}:{export.kind}:{export.about or 0}"
     state = ""
     if export.kind == ORDER:
-        state = connector_rules.state_out(connector_rules.rules_of(connector.alias), export.fulfillment)
+        state = connector_rules.shown(connector.alias, connector_rules.rules_of(connector.alias), export.fulfillment)
     return Task(export.kind, order, key, own if export.kind == ORDER else known, own, state, export.facts)
 
 
@@ -212,16 +227,11 @@ def settle(export: Export, pushed: Pushed) -> Export:
     ):  # fmt: skip
         if value:
             values[name] = value[: _LONGEST[name]]
-    if pushed.state:
-        values |= {"pushed_state": pushed.state, "base_version": export.fulfillment.version}
     try:
         with transaction.atomic():
             Export._default_manager.filter(pk=export.pk).update(**values)
-            if pushed.state:
-                # What was heard of it while it was being sent is newer.
-                Export._default_manager.filter(pk=export.pk, outside_state=export.outside_state).update(
-                    outside_state=pushed.state, outside_state_at=now
-                )
+            if export.kind == ORDER:
+                note_state(export, pushed.state, pushed.at, export.fulfillment.version)
     except IntegrityError as error:
         rejected = AdapterRejected(_("Over there it is the same as another order: %(id)s") % {"id": pushed.external_id})
         _give_back(export, Export.FAILED, rejected)
@@ -231,32 +241,25 @@ def settle(export: Export, pushed: Pushed) -> Export:
     return export
 
 
-def send_state(connector: Connector, order_id: int) -> None:
-    """Let the other side show our status, where a rule says which, and it does not show it already."""
-    export = order_export(connector.alias, order_id)
-    if export is None or export.status != Export.ACKNOWLEDGED:
-        # It goes with the order when that goes, and what they refused has no status there.
+def note_state(export: Export, state: str, at: datetime | None, version: int) -> None:
+    """What we left over there, "" for nothing. ``export`` is the row as it was before the call.
+
+    What was heard meanwhile stays, unless by their clock our word came after it. Times are only ever theirs: ours may
+    go differently, and what they did would seem older than what we did.
+    """
+    rows = Export._default_manager.filter(pk=export.pk)
+    rows.update(pushed_state="")
+    if not state:
         return
-    fulfillment = OrderFulfillment._default_manager.get(pk=order_id)
-    wanted = connector_rules.state_out(connector_rules.rules_of(connector.alias), fulfillment)
-    if not wanted or wanted == export.outside_state:
-        return
-    order = connector_records.record(connector_records.order_of(order_id))
-    known = Known(export.external_id, export.external_number, export.outside_state, export.data)
-    # Before the call: its echo may be here before its answer.
-    Export._default_manager.filter(pk=export.pk).update(pushed_state=wanted)
-    try:
-        key = f"{order.number}:{wanted}:{fulfillment.version}"
-        pushed = connector.push(Task(STATE, order, key, known, state=wanted))
-    except AdapterRejected as error:
-        Export._default_manager.filter(pk=export.pk).update(
-            error=(str(error) or "refused")[:_MAX_ERROR], pushed_state=export.pushed_state
-        )
-        raise
-    Export._default_manager.filter(pk=export.pk).update(
-        outside_state=pushed.state or wanted, outside_label="", outside_state_at=timezone.now(), error="",
-        base_version=fulfillment.version,
-    )  # fmt: skip
+    replaced = Q(outside_state=export.outside_state, outside_state_at=export.outside_state_at)
+    if at is not None:
+        replaced |= Q(outside_state_at__lte=at)
+    rows.filter(replaced).update(
+        outside_state=state[:100],
+        outside_label="",
+        outside_state_at=at or export.outside_state_at,
+        base_version=version,
+    )
 
 
 def send_again(*, export: Export, actor: Actor) -> None:

@@ -87,6 +87,22 @@ def rule_in(rules: Sequence[Rule], state: str) -> Rule | None:
     return next((rule for rule in rules if rule.direction == StatusRule.IN and rule.outside == state), None)
 
 
+def heard(alias: str, rules: Sequence[Rule], state: str) -> Rule | None:
+    """The rule for a status that a connector tells of: one for its very pipeline goes before one for all."""
+    found = rule_in(rules, state)
+    if found is None and alias in connectors:
+        found = rule_in(rules, connectors.get(alias).plain_state(state))
+    return found
+
+
+def shown(alias: str, rules: Sequence[Rule], fulfillment: OrderFulfillment) -> str:
+    """What an order's two statuses are at a connector, in the pipeline that its orders go to; "" where no rule says."""
+    state = state_out(rules, fulfillment)
+    if not state or alias not in connectors:
+        return state
+    return connectors.get(alias).state_for(state, fulfillment.flow, fulfillment.currency)
+
+
 def state_out(rules: Sequence[Rule], fulfillment: OrderFulfillment) -> str:
     """What an order's two statuses are over there, "" where no rule says. A rule that names both goes before one that
     names one; among equals the first in the list."""

@@ -30,6 +30,7 @@ SIMULATORS = {
     "gls_es": "sandbox.simulators.gls_es:GlsSpain",
     "onec": "sandbox.simulators.onec:OneC",
     "bling": "sandbox.simulators.bling:Bling",
+    "bitrix24": "sandbox.simulators.bitrix24:Bitrix24",
     "receiver": "sandbox.simulators.receiver:Receiver",
     "abaninja": "sandbox.simulators.abaninja:AbaNinja",
     "sefaz": "sandbox.simulators.sefaz:Sefaz",
