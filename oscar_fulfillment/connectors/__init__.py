@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from oscar_fulfillment.core.registry import Registry
+from .registry import ConnectorRegistry
 
-connectors = Registry("CONNECTORS")
+connectors = ConnectorRegistry("CONNECTORS")

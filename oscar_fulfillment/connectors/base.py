@@ -93,6 +93,10 @@ class Connector:
         """Whether orders of this flow and currency go there."""
         return (not self.flows or flow in self.flows) and (not self.currencies or currency in self.currencies)
 
+    def wants(self, order_id: int) -> bool:
+        """Whether this very order (by primary key) goes there; asked when it is its turn."""
+        return True
+
     def push(self, task: Task) -> Pushed:
         """Send it. AdapterUnavailable: certainly not done. AdapterUnanswered: perhaps. AdapterRejected: refused."""
         raise AdapterRejected(f"{self.alias} takes nothing of the kind {task.kind!r}")

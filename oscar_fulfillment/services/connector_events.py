@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from decimal import Decimal
 from typing import Any
 
-from oscar_fulfillment.conf import settings
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.connectors.base import ORDER, STATE
 from oscar_fulfillment.core.outbox import OutboxMessage
@@ -29,10 +28,9 @@ def lane(alias: str) -> str:
 
 def add_messages(steps: Sequence[Step]) -> None:
     """Put what connectors are to be told into the steps' messages; called when their moves are final."""
-    if not settings.CONNECTORS:
-        return
-    for step in steps:
-        for alias in connectors:
+    aliases = list(connectors)
+    for step in steps if aliases else ():
+        for alias in aliases:
             step.messages += _messages(step, alias)
 
 

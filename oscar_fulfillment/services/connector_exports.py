@@ -23,7 +23,7 @@ from oscar_fulfillment.connectors.records import Known, Pushed, Task
 from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, AdapterUnavailable, FulfillmentError
-from oscar_fulfillment.core.locks import lock_rows
+from oscar_fulfillment.core.locks import lock_name, lock_rows
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.models import Export, OrderFulfillment
 
@@ -64,8 +64,14 @@ def _asked_for(alias: str, payload: dict[str, Any]) -> Export | None:
     fulfillment = OrderFulfillment._default_manager.filter(pk=payload["order"]).first()
     if fulfillment is None:
         raise AdapterRejected("the order is gone")
+    connector = connectors.get(alias)
+    if not connector.wants(fulfillment.pk):
+        return None
     with transaction.atomic():
         lock_rows(OrderFulfillment._default_manager.filter(pk=fulfillment.pk))
+        if Capability.FETCHED in connector.capabilities:
+            # Who fetches goes by id: with one insert at a time no smaller one appears behind a larger one.
+            lock_name(f"oscar_fulfillment.exports.{alias}")
         export, is_new = Export._default_manager.get_or_create(
             fulfillment=fulfillment, connector=alias, kind=payload["kind"], about=payload["about"],
             defaults={"created_at": now, "sequence": payload["sequence"], "facts": payload.get("facts", {})},
@@ -73,7 +79,7 @@ def _asked_for(alias: str, payload: dict[str, Any]) -> Export | None:
         if is_new or export.sequence >= payload["sequence"]:
             return export if export.status in (Export.WAITING, Export.SENDING) else None
         # A later step asks anew: the rest of an order was released, or it was taken up again.
-        revisable = {Capability.REVISE, Capability.FETCHED} & connectors.get(alias).capabilities
+        revisable = {Capability.REVISE, Capability.FETCHED} & connector.capabilities
         Export._default_manager.filter(pk=export.pk).update(sequence=payload["sequence"])
         if export.status in (Export.WAITING, Export.SENDING):
             return export
