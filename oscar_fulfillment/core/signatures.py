@@ -50,6 +50,14 @@ def sign_hmac(body: bytes, secret: Secret, *, algorithm: str = "sha256", encodin
     raise ConfigurationError(f"unknown encoding {encoding!r}")
 
 
+def standard_headers(message_id: str, body: bytes, keys: Iterable[bytes], moment: float) -> dict[str, str]:
+    """The three headers of Standard Webhooks 1.0: id, time of this try (Unix seconds), a signature by each key."""
+    text = str(int(moment))
+    content = f"{message_id}.{text}.".encode() + body
+    signatures = [f"v1,{sign_hmac(content, key, encoding='base64')}" for key in keys]
+    return {"webhook-id": message_id, "webhook-timestamp": text, "webhook-signature": " ".join(signatures)}
+
+
 def verify_hmac(
     body: bytes,
     signature: str | None,

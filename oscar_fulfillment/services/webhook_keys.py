@@ -8,6 +8,7 @@ so that the project's key can be changed without anybody noticing, as long as th
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import secrets
@@ -20,7 +21,7 @@ from django.utils.crypto import salted_hmac
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.core.exceptions import FulfillmentError
-from oscar_fulfillment.core.signatures import sign_hmac
+from oscar_fulfillment.core.signatures import standard_headers
 
 PREFIX = "whsec_"
 #: Keys that sign at once, at most: each rotation within the overlap adds one.
@@ -86,14 +87,10 @@ def rotated(keys: Sequence[Key], now: datetime, hours: float) -> list[Key]:
 
 def signed_headers(keys: Sequence[Key], message_id: str, body: bytes, now: datetime) -> dict[str, str]:
     """The three headers of Standard Webhooks. :class:`KeyLost` when no key can be made; else by those that can."""
-    moment = str(int(now.timestamp()))
-    content = f"{message_id}.{moment}.".encode() + body
-    signatures = []
+    raw = []
     for key in valid(keys, now):
-        try:
-            signatures.append(f"v1,{sign_hmac(content, raw_key(key), encoding='base64')}")
-        except KeyLost:
-            continue
-    if not signatures:
+        with contextlib.suppress(KeyLost):
+            raw.append(raw_key(key))
+    if not raw:
         raise KeyLost
-    return {"webhook-id": message_id, "webhook-timestamp": moment, "webhook-signature": " ".join(signatures)}
+    return standard_headers(message_id, body, raw, now.timestamp())
