@@ -52,6 +52,7 @@ class OrderRecord:
     """An order as it is now. ``version`` only grows; ``buyer`` is who pays, ``receiver`` where the goods go.
 
     ``received`` is the money that is in. ``extra_incl_tax`` are surcharges and roundings that are in no line.
+    ``shipments`` and ``invoices`` are as webhooks have them: which units go together, and their documents.
     """
 
     id: int
@@ -78,6 +79,10 @@ class OrderRecord:
     extra_incl_tax: Decimal = Decimal(0)
     extra_excl_tax: Decimal = Decimal(0)
     link: str = ""
+    is_on_hold: bool = False
+    has_backorder: bool = False
+    shipments: tuple[Mapping[str, Any], ...] = ()
+    invoices: tuple[Mapping[str, Any], ...] = ()
 
 
 @dataclass(frozen=True)
@@ -133,12 +138,26 @@ class InvoiceFacts:
 
 
 @dataclass(frozen=True)
+class Happened:
+    """What somebody says of goods on their way, in words."""
+
+    at: datetime
+    text: str
+    place: str = ""
+
+
+@dataclass(frozen=True)
 class TrackingFacts:
-    """Goods that left over there. ``carrier`` is an alias of ours, or a name that is looked for."""
+    """Goods that left over there. ``carrier`` is an alias of ours, or a name that is looked for.
+
+    ``invoice``: number or key of the fiscal document whose goods these are; empty: all that is released.
+    """
 
     code: str = ""
     carrier: str = ""
     delivered: bool = False
+    invoice: str = ""
+    events: tuple[Happened, ...] = ()
 
 
 @dataclass(frozen=True)

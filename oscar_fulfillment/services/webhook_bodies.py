@@ -58,11 +58,12 @@ def make_body(message: OutboundMessage, endpoint: WebhookEndpoint) -> str:
         data["order"] = _order(payload["order"])
         if is_private:
             data["customer"] = _customer(payload["order"])
-    document = {"type": message.kind, "timestamp": _moment(at), "api_version": endpoint.api_version, "data": data}
+    document = {"type": message.kind, "timestamp": moment(at), "api_version": endpoint.api_version, "data": data}
     return _fitting(document)
 
 
-def _moment(at: datetime | None) -> str | None:
+def moment(at: datetime | None) -> str | None:
+    """A time in UTC, as bodies have it."""
     return at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if at else None
 
 
@@ -78,7 +79,7 @@ def _change(row: StatusChange, is_private: bool) -> dict[str, Any]:
         "action": row.action,
         "from": row.from_status or None,
         "to": row.to_status or None,
-        "at": _moment(row.created_at),
+        "at": moment(row.created_at),
         # A kind, not a name: "user", "customer", "provider", "rule" or "system".
         "by": row.actor_kind,
     }
@@ -94,12 +95,12 @@ def _order(order_id: int | None) -> dict[str, Any] | None:
         return None
     order = row.order
     lines = _lines(order)
-    shipments = _shipments(row.pk)
+    shipments = shipments_of(row.pk)
     return {
         "id": order.pk,
         "number": order.number,
         "version": row.version,
-        "placed_at": _moment(row.placed_at),
+        "placed_at": moment(row.placed_at),
         "flow": row.flow,
         "status": order.status,
         "payment_status": row.payment_status,
@@ -118,7 +119,7 @@ def _order(order_id: int | None) -> dict[str, Any] | None:
         "lines_left_out": max(len(lines) - MOST_LINES, 0),
         "shipments": shipments[:MOST_SHIPMENTS],
         "shipments_left_out": max(len(shipments) - MOST_SHIPMENTS, 0),
-        "invoices": _invoices(row.pk),
+        "invoices": invoices_of(row.pk),
     }
 
 
@@ -144,7 +145,8 @@ def _lines(order: Any) -> list[dict[str, Any]]:
     ]
 
 
-def _shipments(order_id: int) -> list[dict[str, Any]]:
+def shipments_of(order_id: int) -> list[dict[str, Any]]:
+    """Which units of an order go together, with their parcels; 3 queries."""
     rows = Shipment._default_manager.filter(fulfillment=order_id).order_by("number").prefetch_related("lines")
     parcels: dict[int, list[dict[str, Any]]] = defaultdict(list)
     for parcel in Parcel._default_manager.filter(shipment__fulfillment=order_id).order_by("shipment", "number"):
@@ -154,8 +156,8 @@ def _shipments(order_id: int) -> list[dict[str, Any]]:
             "id": row.pk,
             "number": row.number,
             "status": row.status,
-            "dispatched_at": _moment(row.dispatched_at),
-            "delivered_at": _moment(row.delivered_at),
+            "dispatched_at": moment(row.dispatched_at),
+            "delivered_at": moment(row.delivered_at),
             "invoice": row.invoice_id,
             "lines": [{"line": line.line_id, "quantity": line.quantity} for line in row.lines.all()],
             "parcels": parcels[row.pk],
@@ -181,7 +183,8 @@ def _tracked(pk: int) -> dict[str, Any]:
     return {"id": pk} if parcel is None else _parcel(parcel) | {"shipment": parcel.shipment_id}
 
 
-def _invoices(order_id: int) -> list[dict[str, Any]]:
+def invoices_of(order_id: int) -> list[dict[str, Any]]:
+    """The fiscal documents of an order, also those that were cancelled."""
     return [
         {
             "id": row.pk,

@@ -60,7 +60,7 @@ def test_what_happened_and_how_the_order_stands(team):
     }  # fmt: skip
     assert told_ == {
         "id": order.pk, "number": order.number, "version": 2,
-        "placed_at": webhook_bodies._moment(order.date_placed), "flow": "BRAZIL", "status": order.status,
+        "placed_at": webhook_bodies.moment(order.date_placed), "flow": "BRAZIL", "status": order.status,
         "payment_status": "paid", "shipping_status": "received", "is_on_hold": False, "has_backorder": False,
         "problem": None, "payment_method": "deposit", "shipping_method": "free-shipping", "currency": "BRL",
         "total_incl_tax": "30.00", "total_excl_tax": "30.00", "shipping_incl_tax": "0.00",
