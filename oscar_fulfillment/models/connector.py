@@ -113,6 +113,8 @@ class OutsideChange(models.Model):
     status = models.CharField(_("What came of it"), max_length=16, default=WAITING)
     step = models.CharField(_("Step"), max_length=32, blank=True, default="")
     problem = models.TextField(_("Why"), blank=True, default="")
+    #: The error behind ``problem``, for whoever has just told it and waits for an answer; not kept.
+    refusal: Exception | None = None
 
     class Meta:
         app_label = "oscar_fulfillment"

@@ -53,6 +53,7 @@ def take(alias: str, change: Change) -> OutsideChange:
             return _finish(row, OutsideChange.APPLIED if moved else OutsideChange.NOTHING)
         return _weigh(row, change, export, actor, moved)
     except (InvalidInput, TransitionNotAllowed) as error:
+        row.refusal = error
         return refuse(row, str(error))
 
 

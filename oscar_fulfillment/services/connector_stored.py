@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import base64
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from oscar_fulfillment.connectors.records import Change, InvoiceFacts, TrackingFacts
+from oscar_fulfillment.connectors.records import Change, Happened, InvoiceFacts, TrackingFacts
 from oscar_fulfillment.models import OutsideChange
 
 #: The largest XML that is kept beside a change; a larger one has to be told again.
@@ -27,7 +28,11 @@ def facts_of(change: Change) -> dict[str, Any]:
         if 0 < len(invoice.xml) <= _MOST:
             found["invoice"]["xml"] = base64.b64encode(invoice.xml).decode()
     if (tracking := change.tracking) is not None:
-        found["tracking"] = {"code": tracking.code, "carrier": tracking.carrier, "delivered": tracking.delivered}
+        found["tracking"] = {
+            "code": tracking.code, "carrier": tracking.carrier, "delivered": tracking.delivered,
+            "invoice": tracking.invoice,
+            "events": [{"at": e.at.isoformat(), "text": e.text, "place": e.place} for e in tracking.events],
+        }  # fmt: skip
     return found
 
 
@@ -45,7 +50,16 @@ def read(row: OutsideChange) -> Change:
         paid=Decimal(paid["amount"]) if paid else None,
         paid_reference=paid["reference"] if paid else "",
         invoice=_invoice(invoice) if invoice else None,
-        tracking=TrackingFacts(**tracking) if tracking else None,
+        tracking=_tracking(tracking) if tracking else None,
+    )
+
+
+def _tracking(stored: dict[str, Any]) -> TrackingFacts:
+    events = tuple(
+        Happened(datetime.fromisoformat(each["at"]), each["text"], each["place"]) for each in stored.get("events", ())
+    )
+    return TrackingFacts(
+        stored["code"], stored["carrier"], stored["delivered"], invoice=stored.get("invoice", ""), events=events
     )
 
 

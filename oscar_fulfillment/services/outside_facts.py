@@ -12,21 +12,23 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
+from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.carriers import carriers, suggest
+from oscar_fulfillment.carriers.events import TrackingEvent, TrackingState
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.connectors.records import InvoiceFacts, TrackingFacts
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.fiscal.nfe_findings import from_json
 from oscar_fulfillment.fiscal.nfe_order_checks import GOOD
-from oscar_fulfillment.models import Invoice, NfeFile, Parcel, Shipment
+from oscar_fulfillment.models import Invoice, NfeFile, Parcel, Shipment, StatusChange
 from oscar_fulfillment.models.invoice import NFE, OTHER
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING
 from oscar_fulfillment.selectors import given_up
 
-from . import invoicing, ledger, nfe_applying, nfe_imports, nfe_work, parcels, receipts, shipping
+from . import invoicing, ledger, nfe_applying, nfe_imports, nfe_work, parcels, receipts, shipping, tracking
 
 #: Where received money came from, in the ledger.
 SOURCE = "accounts"
@@ -47,7 +49,8 @@ def enter_invoice(*, order: Any, facts: InvoiceFacts, actor: Actor, key: str) ->
     typed = invoicing.read_invoice(
         kind=kind, number=facts.number, series=facts.series, access_key=facts.access_key
     )  # fmt: skip
-    if _known(order, typed) is not None:
+    if (known := _known(order, typed)) is not None:
+        _refuse_other_value(known, facts)
         return False
     units = _units(order, facts.units) if facts.units else None
     _check_value(order, facts, whole=units is None)
@@ -69,6 +72,15 @@ def _known(order: Any, typed: Mapping[str, str]) -> Invoice | None:
     if typed["access_key"]:
         return rows.filter(access_key=typed["access_key"]).first()
     return rows.filter(number=typed["number"], series=typed["series"]).first()
+
+
+def _refuse_other_value(known: Invoice, facts: InvoiceFacts) -> None:
+    """A document that was entered with its total does not have another one now."""
+    told = StatusChange._default_manager.filter(fulfillment=known.fulfillment_id, data__invoice=known.pk)
+    before = next((data["value"] for data in told.values_list("data", flat=True) if "value" in data), None)
+    if facts.value is not None and before is not None and Decimal(before) != facts.value:
+        text = _("The document was entered with the total %(before)s, not %(value)s.")
+        raise InvalidInput({"value": [text % {"before": before, "value": facts.value}]})
 
 
 def _units(order: Any, by_sku: Mapping[str, int]) -> dict[int, int]:
@@ -156,27 +168,75 @@ def enter_tracking(*, order: Any, facts: TrackingFacts, actor: Actor, key: str) 
 
     What waits here is dispatched with the code; a parcel that left without one gets it.
     """
+    goods = _goods_of(order, facts)
     changed = False
-    if facts.code or not facts.delivered:
-        changed = _dispatched(order, facts, actor, key)
+    if facts.code or not (facts.delivered or facts.events):
+        changed = _dispatched(order, facts, actor, key, goods)
+    changed |= _note_events(goods, facts)
     if facts.delivered:
-        under_way = Shipment._default_manager.filter(fulfillment=order.pk, status=DISPATCHED).exists()
-        done = Shipment._default_manager.filter(fulfillment=order.pk, status=DELIVERED).exists()
-        if under_way or not done:
-            shipping.deliver_order(order=order, actor=actor, key=f"{key}:delivered")
-            changed = True
+        changed |= _delivered(order, facts, actor, f"{key}:delivered", goods)
     return changed
 
 
-def _dispatched(order: Any, facts: TrackingFacts, actor: Actor, key: str) -> bool:
+def _goods_of(order: Any, facts: TrackingFacts) -> QuerySet[Shipment]:
+    """The shipments that are meant: those of one document, else all of the order."""
+    rows = Shipment._default_manager.filter(fulfillment=order.pk)
+    if not facts.invoice:
+        return rows
+    found = find_invoice(order, facts.invoice)
+    if found is None:
+        raise InvalidInput({"invoice": [_("This order has no such document.")]})
+    return rows.filter(invoice=found)
+
+
+def find_invoice(order: Any, name: str) -> Invoice | None:
+    """The valid document of an order by its number (with or without leading zeros) or its key."""
+    rows = Invoice._default_manager.filter(fulfillment=order.pk, cancelled_at=None)
+    plain = name.strip().lstrip("0")
+    for row in rows.order_by("-pk"):
+        if name.strip() in (row.number, row.access_key or row.number) or (plain == row.number.lstrip("0")):
+            return row
+    return None
+
+
+def _note_events(goods: QuerySet[Shipment], facts: TrackingFacts) -> bool:
+    """What is said of goods on their way, at each of their boxes; it moves nothing."""
+    if not facts.events:
+        return False
+    told = [
+        TrackingEvent(code="", occurred_at=each.at, state=TrackingState.INFO, text=each.text, place=each.place)
+        for each in facts.events
+    ]
+    boxes = Parcel._default_manager.filter(shipment__in=goods).exclude(status=CANCELLED)
+    return bool(tracking.record_events((pk, told) for pk in list(boxes.values_list("pk", flat=True))))
+
+
+def _delivered(order: Any, facts: TrackingFacts, actor: Actor, key: str, goods: QuerySet[Shipment]) -> bool:
+    under_way = list(goods.filter(status=DISPATCHED).order_by("pk").values_list("pk", flat=True))
+    if not under_way and goods.filter(status=DELIVERED).exists():
+        return False
+    if facts.invoice and under_way:
+        for pk in under_way:
+            shipping.deliver_order(order=order, actor=actor, shipment=pk, key=f"{key}:{pk}")
+    else:
+        shipping.deliver_order(order=order, actor=actor, key=key)
+    return True
+
+
+def _dispatched(order: Any, facts: TrackingFacts, actor: Actor, key: str, goods: QuerySet[Shipment]) -> bool:
     alias = carrier_of(facts.carrier, order)
-    boxes = Parcel._default_manager.filter(shipment__fulfillment=order.pk).exclude(status=CANCELLED)
+    boxes = Parcel._default_manager.filter(shipment__in=goods).exclude(status=CANCELLED)
     if facts.code:
         code = parcels.read_parcel(carrier=alias, tracking_code=facts.code, order=order)["tracking_code"]
         if boxes.filter(tracking_code=code).exists():
             return False
-    if Shipment._default_manager.filter(fulfillment=order.pk, status=PENDING).exists():
-        shipping.dispatch_order(order=order, actor=actor, carrier=alias, tracking_code=facts.code, key=key)
+    waiting = list(goods.filter(status=PENDING).order_by("pk").values_list("pk", flat=True))
+    if waiting:
+        for one in waiting if facts.invoice else [None]:
+            shipping.dispatch_order(
+                order=order, actor=actor, carrier=alias, tracking_code=facts.code, shipment=one,
+                key=f"{key}:{one}" if one else key,
+            )  # fmt: skip
         return True
     bare = boxes.filter(tracking_code="", status=DISPATCHED).order_by("pk").first()
     if facts.code and bare is not None:
@@ -184,7 +244,7 @@ def _dispatched(order: Any, facts: TrackingFacts, actor: Actor, key: str) -> boo
             order=order, actor=actor, carrier=alias, tracking_code=facts.code, parcel=bare.pk, key=key
         )
         return True
-    if not facts.code and boxes.exists():
+    if not facts.code and (boxes.exists() or goods.filter(status__in=[DISPATCHED, DELIVERED]).exists()):
         return False
     shipping.dispatch_order(order=order, actor=actor, carrier=alias, tracking_code=facts.code, key=key)
     return True
