@@ -52,6 +52,7 @@ _OUR_ENTRIES = [
     {"label": _("Payment methods"), "url_name": "dashboard:payment-method-list", "access_fn": _may_open},
     {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
     {"label": _("Webhooks"), "url_name": "dashboard:webhook-list", "access_fn": _may_open},
+    {"label": _("API keys"), "url_name": "dashboard:api-key-list", "access_fn": _may_open},
 ]
 
 

@@ -7,6 +7,7 @@ from . import signals
 from .carriers import carriers
 from .core import outbox
 from .services import (
+    api_systems,
     carrier_setup,
     connector_exports,
     emission_watch,
@@ -39,6 +40,7 @@ register_gateways()
 carriers.source = carrier_setup.source
 register_carriers()
 register_connectors()
+api_systems.register()
 outbox.on_dead(connector_exports.message_died)
 emission_watch.register_issuers()
 outbox.on_dead(emission_watch.message_died)

@@ -1,3 +1,4 @@
+from .api import ApiCall, ApiKey
 from .bank import BankEntry, BankStatement, ImportDraft
 from .carrier import CarrierOrder, CarrierSetup, UnmappedCode
 from .connector import ConnectorState, Export, OutsideChange, StatusRule
@@ -24,6 +25,8 @@ from .views import BulkJob, BulkJobItem, SavedView
 from .webhook import WebhookAttempt, WebhookEndpoint
 
 __all__ = [
+    "ApiCall",
+    "ApiKey",
     "BankEntry",
     "BankStatement",
     "BulkJob",
