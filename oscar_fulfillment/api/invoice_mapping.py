@@ -16,6 +16,7 @@ from django.utils.translation import gettext as _
 
 from oscar_fulfillment.connectors.records import Happened, InvoiceFacts, TrackingFacts
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.fiscal.access_key import ZEROS
 
 from .shapes import read_moment
 
@@ -35,6 +36,8 @@ def read_invoice(given: Mapping[str, Any]) -> InvoiceFacts:
     series = str(given.get("series") or "").strip()
     if not (number or access_key or xml):
         raise InvalidInput({"number": [_("Say the number or the access key, or send the XML.")]})
+    if number and not (access_key or xml) and not number.strip("0"):
+        access_key = ZEROS  # "none", as merchants write it
     return InvoiceFacts(
         number=number, series=series, access_key=access_key, value=_value(given), xml=xml.encode(),
         units=_units(given), url=_either(given, "url"), issued_at=_either(given, "issued_at"),

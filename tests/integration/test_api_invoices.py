@@ -231,6 +231,22 @@ def test_a_document_of_some_units_and_only_its_goods_leave(erp):
     assert Shipment.objects.filter(status="pending").count() == 1
 
 
+def test_documents_of_parts_send_only_their_own_goods(erp):
+    goods = factories.product(stock=20)
+    order = factories.released_order(lines=[(goods, 3)])
+    sku, at = goods.stockrecords.get().partner_sku, f"/orders/{order.number}/invoice"
+    body = {"access_key": make_key(number=7), "value": "10.00", "items": [{"sku": sku, "quantity": 1}]}
+    assert erp.post(at, body).json()["shipping_status"] == "partially_invoiced"
+    code = {"courier": "Correios", "trackingNumber": "AA123456785BR"}
+    assert erp.patch(f"{at}/7", code).json()["shipping_status"] == "partially_dispatched"
+    rest = {"access_key": make_key(number=8), "items": [{"sku": sku, "quantity": 2}]}
+    assert erp.post(at, rest).status_code == 200
+    assert Shipment.objects.get(invoice__number="8").status == "pending"
+    assert erp.put(f"{at}/7/tracking", {"isDelivered": True}).status_code == 200
+    assert Shipment.objects.get(invoice__number="7").status == "delivered"
+    assert erp.patch(f"{at}/8", {"dispatchedDate": "2026-11-21"}).json()["shipping_status"] in ("dispatched", "delivered")
+
+
 def test_an_order_without_a_document_is_dispatched_in_the_short_flow(erp):
     order = factories.released_order(currency="CHF")
     answer = erp.post(f"/orders/{order.number}/tracking", {"dispatched_at": "2026-11-21T10:00:00Z"})
