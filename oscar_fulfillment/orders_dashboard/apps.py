@@ -44,6 +44,7 @@ class FulfillmentOrdersDashboardMixin:
             dashboard.index_view = type("IndexView", (FulfillmentIndexMixin, IndexView), {})
 
     def configure_permissions(self) -> None:
+        from .api_key_urls import api_key_permissions
         from .carrier_urls import carrier_permissions
         from .emission_urls import emission_permissions
         from .import_urls import import_permissions
@@ -72,9 +73,10 @@ class FulfillmentOrdersDashboardMixin:
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
-        self.permissions_map |= webhook_permissions()
+        self.permissions_map |= webhook_permissions() | api_key_permissions()
 
     def get_urls(self) -> list[Any]:
+        from .api_key_urls import api_key_urls
         from .carrier_urls import carrier_urls
         from .emission_urls import emission_urls, profile_urls
         from .import_urls import import_urls
@@ -103,6 +105,7 @@ class FulfillmentOrdersDashboardMixin:
             *carrier_urls(),
             *settings_urls(),
             *webhook_urls(),
+            *api_key_urls(),
             *page_urls(),
         ]
         return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]
