@@ -15,7 +15,7 @@ from oscar_fulfillment.defaults import *  # noqa: F403
 
 from .databases import database
 from .sellers import SELLERS
-from .vendors import carriers, counters, gateways, nfe
+from .vendors import carriers, connectors, counters, gateways, nfe
 
 HERE = Path(__file__).resolve().parent
 BASE_DIR = HERE.parent
@@ -184,6 +184,7 @@ OSCAR_FULFILLMENT = {
 # The vendors of ``sandbox/simulators``: adapters run against them unmodified, only their address differs.
 SIMULATORS_URL = os.environ.get("SIMULATORS_URL", "http://127.0.0.1:8001")
 OSCAR_FULFILLMENT["GATEWAYS"] = gateways(SIMULATORS_URL)
+OSCAR_FULFILLMENT["CONNECTORS"] = connectors(SIMULATORS_URL)
 OSCAR_FULFILLMENT["CARRIERS"] |= carriers(SIMULATORS_URL) | counters()
 # Webhooks go to public addresses by https alone; the simulated receiver is neither.
 OSCAR_FULFILLMENT["WEBHOOKS_OUT"] = {"allow_hosts": [urlsplit(SIMULATORS_URL).netloc]}

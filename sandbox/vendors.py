@@ -77,6 +77,26 @@ def nfe(folder: Path, address: str) -> dict[str, Any]:
     }
 
 
+def connectors(simulators: str) -> dict[str, Any]:
+    """The setting CONNECTORS, each system at its simulator. The ERP fetches Brazil's orders itself, see demo/api_keys."""
+    from urllib.parse import urlsplit
+
+    from .simulators import erp
+
+    return {
+        "lagoa": {
+            "BACKEND": "oscar_fulfillment.connectors.webhook_erp.SignedWebhook",
+            "OPTIONS": {
+                "name": "Lagoa ERP",
+                "url": f"{simulators}/erp/orders",
+                "secrets": [erp.SECRET],
+                "allow_hosts": [urlsplit(simulators).netloc],
+                "flows": ["STANDARD"],
+            },
+        },
+    }
+
+
 def carriers(simulators: str) -> dict[str, Any]:
     """Those of the setting CARRIERS that have an account, each at its simulator."""
     from .simulators import cdek_wire as cdek

@@ -28,6 +28,7 @@ SIMULATORS = {
     "cdek": "sandbox.simulators.cdek:Cdek",
     "tipsa": "sandbox.simulators.tipsa:Tipsa",
     "gls_es": "sandbox.simulators.gls_es:GlsSpain",
+    "erp": "sandbox.simulators.erp:Erp",
     "receiver": "sandbox.simulators.receiver:Receiver",
     "sefaz": "sandbox.simulators.sefaz:Sefaz",
 }

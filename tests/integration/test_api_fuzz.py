@@ -72,7 +72,7 @@ def calls(draw):
     filled = path
     for name, names in KNOWN.items():
         value = draw(st.sampled_from(names) | st.text(string.ascii_letters + "%/.é ", min_size=1, max_size=10))
-        filled = filled.replace("{%s}" % name, value)
+        filled = filled.replace("{" + name + "}", value)
     query = {
         each["name"]: draw(st.one_of(fitting(each["schema"]).map(str), WORDS))
         for each in operation["parameters"]
