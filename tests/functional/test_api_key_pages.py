@@ -47,7 +47,12 @@ def test_a_key_is_made_shown_once_and_works(boss):
     assert answer["Cache-Control"].startswith("max-age=0")
     (token,) = shown(answer)
     key = ApiKey.objects.get()
-    assert (key.system, key.scopes, key.flows, key.created_by_label) == ("erp", ["orders:read", "orders:ack"], ["BRAZIL"], "Marta")
+    assert (key.system, key.scopes, key.flows, key.created_by_label) == (
+        "erp",
+        ["orders:read", "orders:ack"],
+        ["BRAZIL"],
+        "Marta",
+    )
     for url in (URL, f"{URL}{key.pk}/", f"{URL}{key.pk}/edit/"):
         assert shown(boss.get(url)) == []
     headers = {"Authorization": f"Bearer {token}"}
@@ -81,9 +86,7 @@ def test_a_key_is_changed_and_its_system_stays(boss):
 
 def test_two_managers_at_once(boss):
     key = Caller().key
-    api_keys.change_key(
-        key=key, actor=factories.TEAM, values={"name": "First", "scopes": ["orders:read"], "flows": []}
-    )
+    api_keys.change_key(key=key, actor=factories.TEAM, values={"name": "First", "scopes": ["orders:read"], "flows": []})
     answer = boss.post(f"{URL}{key.pk}/edit/", form(seen=1, name="Second"))
     assert answer.status_code == 409
     assert "has changed this key" in answer.content.decode()

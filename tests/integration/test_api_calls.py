@@ -72,7 +72,9 @@ def test_keys_are_each_callers_own_and_forgotten_in_time(erp):
     item = record(factories.product(stock=5))
     other = Caller("other")
     erp.put(f"/stock/{item.partner_sku}", {"num_in_stock": 9}, Idempotency_Key="a")
-    assert "Idempotent-Replayed" not in other.put(f"/stock/{item.partner_sku}", {"num_in_stock": 8}, Idempotency_Key="a")
+    assert "Idempotent-Replayed" not in other.put(
+        f"/stock/{item.partner_sku}", {"num_in_stock": 8}, Idempotency_Key="a"
+    )
     ApiCall.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     answer = erp.put(f"/stock/{item.partner_sku}", {"num_in_stock": 7}, Idempotency_Key="a")
     assert answer.json()["num_in_stock"] == 7
@@ -126,7 +128,15 @@ def test_a_body_that_is_too_large_or_no_json(erp, settings):
 
 
 def test_hostile_paths_and_parameters(erp):
-    for path in ("/orders/%00", f"/orders/{'9' * 200}", "/stock/%00", f"/stock/{'x' * 300}", "/nothing", "/stock/", "/"):
+    for path in (
+        "/orders/%00",
+        f"/orders/{'9' * 200}",
+        "/stock/%00",
+        f"/stock/{'x' * 300}",
+        "/nothing",
+        "/stock/",
+        "/",
+    ):
         problem(erp.get(path), 404, "not-found")
     for query in ("limit=0", "limit=101", "limit=x", "limit=9999999999999", "limit=", "cursor=x", "cursor=e", "status=x",
                   "cursor=e99999999999999999999", "cursor=%00", "cursor=e%D9%A3"):  # fmt: skip
@@ -157,7 +167,12 @@ def test_stock_is_read_and_set(erp):
     }  # fmt: skip
     assert erp.put(f"/stock/{item.partner_sku}", {"num_in_stock": 2}).json()["available"] == 0
     row = OutsideChange.objects.get()
-    assert (row.connector, row.status, row.facts["stock"]["before"], row.facts["stock"]["now"]) == ("erp", "applied", 20, 2)
+    assert (row.connector, row.status, row.facts["stock"]["before"], row.facts["stock"]["now"]) == (
+        "erp",
+        "applied",
+        20,
+        2,
+    )
     erp.put(f"/stock/{item.partner_sku}", {"num_in_stock": 2})
     assert OutsideChange.objects.count() == 1
 

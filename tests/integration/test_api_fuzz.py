@@ -60,7 +60,9 @@ def _fitting(schema, kind):
         return st.datetimes().map(lambda at: at.isoformat() + "Z")
     if re.fullmatch(schema.get("pattern", ""), "7") and schema.get("maxLength", 99) < 20 and "0-9" in schema["pattern"]:
         return st.integers(0, 10**9).map(str)
-    plain = st.text(string.printable, min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 30), 30))
+    plain = st.text(
+        string.printable, min_size=schema.get("minLength", 0), max_size=min(schema.get("maxLength", 30), 30)
+    )
     keys = st.sampled_from([make_key(number=7), "0" * 44, "0", "T1", "MUG", "7", "AA123456785BR", "correios"])
     return (keys | plain | WORDS).filter(lambda text: not check(schema, text))
 

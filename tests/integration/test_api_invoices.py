@@ -244,7 +244,10 @@ def test_documents_of_parts_send_only_their_own_goods(erp):
     assert Shipment.objects.get(invoice__number="8").status == "pending"
     assert erp.put(f"{at}/7/tracking", {"isDelivered": True}).status_code == 200
     assert Shipment.objects.get(invoice__number="7").status == "delivered"
-    assert erp.patch(f"{at}/8", {"dispatchedDate": "2026-11-21"}).json()["shipping_status"] in ("dispatched", "delivered")
+    assert erp.patch(f"{at}/8", {"dispatchedDate": "2026-11-21"}).json()["shipping_status"] in (
+        "dispatched",
+        "delivered",
+    )
 
 
 def test_an_order_without_a_document_is_dispatched_in_the_short_flow(erp):
@@ -256,7 +259,10 @@ def test_an_order_without_a_document_is_dispatched_in_the_short_flow(erp):
 
 def test_what_says_nothing_is_refused(erp):
     order = factories.invoiced_order()
-    for path, body in ((f"/orders/{order.number}/tracking", {}), (f"/orders/{order.number}/tracking", {"carrier": "x"})):
+    for path, body in (
+        (f"/orders/{order.number}/tracking", {}),
+        (f"/orders/{order.number}/tracking", {"carrier": "x"}),
+    ):
         problem(erp.post(path, body), 422, "invalid")
     found = {"isDelivered": False, "events": [{"description": "x", "date": "2199-01-01"}]}
     problem(erp.post(f"/orders/{order.number}/tracking", found), 422, "invalid")
