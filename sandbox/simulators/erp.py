@@ -10,6 +10,7 @@ import json
 import logging
 import threading
 import time
+import uuid
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -27,8 +28,10 @@ from .standard_webhooks import is_signed
 
 logger = logging.getLogger("sandbox.simulators")
 
-#: The key that the demo shop gives it, and the secret with which the shop signs what it pushes.
+#: The keys that the demo shop gives it: for what it fetches, and for what the shop pushes; and the secret by which that
+#: is signed.
 KEY = "ofk_sandboxerp22_simulated-key-of-the-demo-erp-and-no-secret"
+PUSH_KEY = "ofk_sandboxpush2_simulated-key-for-pushed-orders-and-no-secret"
 SECRET = "whsec_c2ltdWxhdGVkLXNlY3JldC1vZi10aGUtZGVtby1lcnA="
 #: Seconds after which it invoices by itself what it fetched, and between two looks.
 AFTER, EVERY = 3.0, 1.0
@@ -68,11 +71,12 @@ class Erp(Controlled):
     # What it does
 
     def ask(self, method: str, path: str, body: Any = None, key: str = "") -> tuple[int, Any]:
-        """Call the shop: status (0: nobody answered) and document."""
+        """Call the shop: status (0: nobody answered) and document. ``key``: another than that of the setup."""
         setup = self.setup
-        headers = {"Authorization": f"Bearer {setup['key']}", "Content-Type": "application/json"}
-        if key:
-            headers["Idempotency-Key"] = key
+        headers = {"Authorization": f"Bearer {key or setup['key']}", "Content-Type": "application/json"}
+        if method == "POST":
+            # The same of what it does is the same call, however often a person clicks.
+            headers["Idempotency-Key"] = uuid.uuid5(uuid.NAMESPACE_URL, f"{path} {json.dumps(body)}").hex
         data = None if body is None else json.dumps(body).encode()
         try:
             answer = urllib3.request(
@@ -90,7 +94,10 @@ class Erp(Controlled):
             if status != 200:
                 self.set_up(said=_problem(status, page))
                 return count
-            taken = [{"number": each["number"], "external_id": self._keep(each)["id"]} for each in page["orders"]]
+            taken = [
+                {"number": each["number"], "external_id": self._keep(each, pushed=False)["id"]}
+                for each in page["orders"]
+            ]
             if taken:
                 self.ask("POST", "/orders/acknowledge", {"orders": taken})
             count += len(taken)
@@ -99,11 +106,11 @@ class Erp(Controlled):
                 self.set_up(said="")
                 return count
 
-    def _keep(self, order: dict[str, Any]) -> dict[str, Any]:
+    def _keep(self, order: dict[str, Any], *, pushed: bool) -> dict[str, Any]:
         with self.books.lock:
             known = self.books.get("order", order["number"])
             kept = known or {"id": f"L-{1000 + self.books.count('order')}", "came": time.time(), "times": 0}
-            kept |= {"order": order, "times": kept["times"] + 1}
+            kept |= {"order": order, "times": kept["times"] + 1, "pushed": pushed}
             return self.books.put("order", order["number"], kept)
 
     def invoice(self, number: str) -> int:
@@ -135,7 +142,7 @@ class Erp(Controlled):
         return self._told(number, "POST", path, {"carrier": "other", "tracking_code": code})
 
     def _told(self, number: str, method: str, path: str, body: Any) -> int:
-        status, found = self.ask(method, path, body)
+        status, found = self.ask(method, path, body, PUSH_KEY if self._get(number)["pushed"] else "")
         with self.books.change("order", number) as kept:
             kept["said"] = _problem(status, found) if status != 200 else ""
             kept["shipping"] = found.get("shipping_status", "") if status == 200 else kept.get("shipping", "")
@@ -163,7 +170,7 @@ class Erp(Controlled):
         if not is_signed(request.headers, body, SECRET):
             return self.json({"error": "signed by nobody we know"}, 401)
         try:
-            kept = self._keep(json.loads(body)["data"]["order"])
+            kept = self._keep(json.loads(body)["data"]["order"], pushed=True)
         except (ValueError, KeyError, TypeError):
             return self.json({"error": "no order in it"}, 400)
         return self.json({"id": kept["id"], "number": kept["id"]}, 201)

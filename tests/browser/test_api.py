@@ -56,7 +56,7 @@ def make_key(boss):
     boss.goto("/dashboard/orders/api-keys/")
     expect(boss.get_by_text("No other system has a key yet.")).to_be_visible()
     check_page(boss, "api-keys-empty")
-    boss.click("text=New key")
+    boss.click("text=New API key")
     boss.click("form.ff-method-form [type=submit]")
     expect(boss.get_by_text("Nothing is saved yet")).to_be_visible()
     check_page(boss, "api-keys-refused")
