@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -26,10 +27,33 @@ def order_of(order_id: int) -> Any:
 
 
 def record(order: Any) -> OrderRecord:
-    """The order as it is now; 8 queries. ``order`` comes from :func:`order_of`."""
+    """The order as it is now; 7 queries. ``order`` comes from :func:`order_of`."""
+    return _records([order])[0]
+
+
+def records(order_ids: Collection[int]) -> list[OrderRecord]:
+    """Many orders as they are now, in this order; 8 queries for any number. Orders that are gone are left out."""
+    found = get_model("order", "Order")._default_manager.select_related(*_RELATED).in_bulk(order_ids)
+    return _records([found[pk] for pk in order_ids if pk in found])
+
+
+def _records(orders: Sequence[Any]) -> list[OrderRecord]:
+    ids = [order.pk for order in orders]
+    lines: dict[int, list[Any]] = {pk: [] for pk in ids}
+    for line in get_model("order", "Line")._default_manager.filter(order__in=ids).order_by("pk"):
+        lines[line.order_id].append(line)
+    totals = ledger.totals_of(ids)
+    shipments, invoices = webhook_bodies.shipments_of(ids), webhook_bodies.invoices_of(ids)
+    return [
+        _record(order, lines[order.pk], totals[order.pk].net, shipments[order.pk], invoices[order.pk])
+        for order in orders
+    ]
+
+
+def _record(order: Any, rows: Sequence[Any], received: Decimal, shipments: Any, invoices: Any) -> OrderRecord:
     fulfillment = order.fulfillment
     method = fulfillment.payment_method
-    lines = tuple(_line(line) for line in order.lines.order_by("pk"))
+    lines = tuple(_line(line) for line in rows)
     incl = sum((line.total_incl_tax for line in lines), ZERO) + order.shipping_incl_tax
     excl = sum((line.total_excl_tax for line in lines), ZERO) + (order.shipping_excl_tax or ZERO)
     return OrderRecord(
@@ -53,15 +77,15 @@ def record(order: Any) -> OrderRecord:
         shipping_name=order.shipping_method or "",
         payment_code=method.code if method else "",
         payment_name=str(method.name) if method else "",
-        received=ledger.totals(order.pk).net,
+        received=received,
         # Surcharges, and what a shop's own rounding adds: what the lines do not say.
         extra_incl_tax=order.total_incl_tax - incl,
         extra_excl_tax=order.total_excl_tax - excl,
         link=dashboard_link(order.number),
         is_on_hold=fulfillment.hold_count > 0,
         has_backorder=fulfillment.has_backorder,
-        shipments=tuple(webhook_bodies.shipments_of(order.pk)),
-        invoices=tuple(webhook_bodies.invoices_of(order.pk)),
+        shipments=tuple(shipments),
+        invoices=tuple(invoices),
     )
 
 
