@@ -111,7 +111,7 @@ def operations() -> list[Operation]:
     bulk = option("bulk")
     page: dict[str, Schema] = {
         "status": {"type": "string", "enum": ["released"], "description": "Released, and not acknowledged by you."},
-        "cursor": text(40, about="The next_cursor of the page before."),
+        "cursor": text(40, about="The next_cursor of the page before.", pattern="^(e[0-9]{1,18})?$"),
         "limit": whole(1, option("largest_page")),
     }
     return [

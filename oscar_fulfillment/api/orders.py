@@ -28,19 +28,13 @@ def list_orders(call: Call) -> dict[str, Any]:
     rows = Export._default_manager.filter(connector=call.key.system, kind=ORDER, status__in=_OFFERED)
     rows = rows.filter(fulfillment__in=call.reach.orders().exclude(shipping_status__in=_OVER))
     if cursor := call.query.get("cursor", ""):
-        rows = rows.filter(pk__gt=_position(cursor))
+        rows = rows.filter(pk__gt=int(cursor.removeprefix("e")))
     found = list(rows.order_by("pk")[: limit + 1])
     page, is_more = found[:limit], len(found) > limit
-    documents = [_document(export.fulfillment_id) for export in page]
+    records = connector_records.records([export.fulfillment_id for export in page])
+    documents = [order_document(record) for record in records]
     connector_exports.hand_out([export.pk for export in page])
     return {"orders": documents, "next_cursor": f"e{page[-1].pk}" if is_more else None}
-
-
-def _position(cursor: str) -> int:
-    digits = cursor.removeprefix("e")
-    if not (cursor.startswith("e") and digits.isascii() and digits.isdecimal() and len(digits) < 19):
-        raise Problem(400, "unreadable", _("This is no cursor."))
-    return int(digits)
 
 
 def _document(order_id: int) -> dict[str, Any]:

@@ -223,9 +223,10 @@ class Erp(Controlled):
             for kept in found
         )
         heads = "<tr><th scope=col>Order</th><th scope=col>Total</th><th scope=col>Note</th><td></td></tr>"
-        return Markup("<table><thead>{heads}</thead><tbody>{rows}</tbody></table>").format(
-            heads=Markup(heads), rows=rows
-        )
+        return Markup(
+            '<div class="wide" tabindex="0" role="region" aria-label="Orders"><table><thead>{heads}</thead><tbody>{rows}'
+            "</tbody></table></div><style>.wide{{overflow-x:auto}}input{{max-width:100%;box-sizing:border-box}}</style>"
+        ).format(heads=Markup(heads), rows=rows)
 
     @route("POST", "/work", person=True)
     def start_work(self, request: Request) -> Response:

@@ -278,3 +278,15 @@ def test_when_a_key_was_used_is_noted(erp):
     assert erp.key.last_used_at is None
     erp.get("/orders")
     assert ApiKey.objects.get().last_used_at is not None
+
+
+def test_a_page_costs_the_same_number_of_statements_for_one_order_and_for_ten(erp):
+    for _time in range(10):
+        factories.released_order()
+    hand_over()
+    counts = []
+    for limit in (1, 10):
+        with CaptureQueriesContext(connection) as queries:
+            assert len(erp.get(f"/orders?limit={limit}").json()["orders"]) == limit
+        counts.append(len(queries))
+    assert counts[0] == counts[1] <= 12, counts
