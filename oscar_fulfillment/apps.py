@@ -11,7 +11,7 @@ class FulfillmentConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        from . import checks, flows, receivers, webhook_checks  # noqa: F401
+        from . import api_checks, checks, flows, receivers, webhook_checks  # noqa: F401
         from .core import sqlite, watchdog  # noqa: F401
 
         watchdog.attach()

@@ -77,6 +77,21 @@ DEFAULTS: dict[str, Any] = {
         "key_hours": 24,
         "keep_days": 30,
     },
+    # The REST API (see docs/connectors/api.md). What a shop leaves out of the dict stays as it is here. "rate": calls a
+    # minute of one key in the long run; "burst": how many may come at once. "max_bytes": the largest body. "page": how
+    # many orders are on a page, and "largest_page" at most. "bulk": the most items of one call. "keep_hours": for how
+    # long the answer to a write with an Idempotency-Key is kept; "key_hours": for how long an old key works beside a
+    # new one.
+    "API": {
+        "rate": 300,
+        "burst": 60,
+        "max_bytes": 2_000_000,
+        "page": 20,
+        "largest_page": 100,
+        "bulk": 500,
+        "keep_hours": 24,
+        "key_hours": 24,
+    },
     # Days between two reminders of an overdue invoice, and how many there are before a person is asked to call.
     "DUNNING_DAYS": 7,
     "DUNNING_REMINDERS": 2,

@@ -54,6 +54,7 @@ _OUR_ENTRIES = [
     {"label": _("Messages"), "url_name": "dashboard:message-list", "access_fn": _may_open},
     {"label": _("Other systems"), "url_name": "dashboard:connector-list", "access_fn": _may_open},
     {"label": _("Webhooks"), "url_name": "dashboard:webhook-list", "access_fn": _may_open},
+    {"label": _("API keys"), "url_name": "dashboard:api-key-list", "access_fn": _may_open},
 ]
 
 

@@ -8,6 +8,7 @@ from .carriers import carriers
 from .connectors import oauth
 from .core import outbox
 from .services import (
+    api_systems,
     carrier_setup,
     connector_exports,
     connector_tokens,
@@ -42,6 +43,7 @@ carriers.source = carrier_setup.source
 register_carriers()
 register_connectors()
 oauth.provide(connector_tokens.DatabaseTokens)
+api_systems.register()
 outbox.on_dead(connector_exports.message_died)
 emission_watch.register_issuers()
 outbox.on_dead(emission_watch.message_died)

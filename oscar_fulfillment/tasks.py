@@ -163,7 +163,8 @@ def watch_parcels() -> dict[str, int]:
 
 
 def tidy_webhooks() -> int:
-    """Delete the old log of webhooks."""
-    from .services import webhooks
+    """Delete the old log of webhooks, and the answers of the API that nobody asks for again."""
+    from .services import api_calls, webhooks
 
+    api_calls.tidy()
     return webhooks.tidy()

@@ -9,6 +9,7 @@ from sandbox.shop import catalogue
 urlpatterns = [
     path("i18n/", include("django.conf.urls.i18n")),
     path("fulfillment/", include("oscar_fulfillment.urls")),
+    path("api/fulfillment/", include("oscar_fulfillment.api.urls")),
     path("admin/", admin.site.urls),
     path("sandbox/", include("sandbox.shop.urls")),
     # A demo shop may serve its own pictures; a real one leaves that to its web server.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from django.utils.translation import gettext_lazy as _
 
@@ -131,8 +132,11 @@ def carriers(simulators: str) -> dict[str, Any]:
 
 
 def connectors(simulators: str) -> dict[str, Any]:
-    """The setting CONNECTORS: the systems beside the demo shop, each for the orders of its country."""
-    from .simulators import abaninja, bling, onec
+    """The setting CONNECTORS: the systems beside the demo shop, each for the orders of its country.
+
+    A further ERP fetches Brazil's orders by the API, see demo/api_keys.
+    """
+    from .simulators import abaninja, bling, erp, onec
     from .simulators import bitrix24_rules as bitrix24
 
     return {
@@ -174,6 +178,16 @@ def connectors(simulators: str) -> dict[str, Any]:
                 # Two workers, and what Bling allows is for both.
                 "per_second": 2,
                 "poll_every": 1,
+            },
+        },
+        "lagoa": {
+            "BACKEND": "oscar_fulfillment.connectors.webhook_erp.SignedWebhook",
+            "OPTIONS": {
+                "name": "Lagoa ERP",
+                "url": f"{simulators}/erp/orders",
+                "secrets": [erp.SECRET],
+                "allow_hosts": [urlsplit(simulators).netloc],
+                "currencies": ["EUR"],
             },
         },
         "onec": {

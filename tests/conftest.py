@@ -6,7 +6,7 @@ import pytest
 from django.utils import translation
 
 from oscar_fulfillment.carriers import carriers
-from oscar_fulfillment.services import oscar_events, webhook_events
+from oscar_fulfillment.services import api_systems, oscar_events, webhook_events
 from oscar_fulfillment.test import factories
 
 # Shipped tests: their assertions shall say what differs, as those of our own modules do.
@@ -46,6 +46,12 @@ def forgotten_webhooks():
     webhook_events.subscribers.forget()
     yield
     webhook_events.subscribers.forget()
+
+
+@pytest.fixture(autouse=True)
+def systems_at_rest():
+    """Which systems have a key of the API is read anew every few seconds: in a test only after a change of it."""
+    api_systems.systems._found, api_systems.systems._read_at = {}, time.monotonic() + 86_400
 
 
 @pytest.fixture

@@ -133,7 +133,10 @@ class Pushed:
 
 @dataclass(frozen=True)
 class InvoiceFacts:
-    """A fiscal document that was issued over there. ``value``: its total; ``units``: pieces per SKU, empty for all."""
+    """A fiscal document that was issued over there. ``value``: its total; ``units``: pieces per SKU, empty for all.
+
+    ``url`` and ``issued_at`` (as they wrote it) are kept in the history.
+    """
 
     number: str = ""
     series: str = ""
@@ -142,6 +145,8 @@ class InvoiceFacts:
     xml: bytes = b""
     units: Mapping[str, int] = field(default_factory=dict)
     cancelled: bool = False
+    url: str = ""
+    issued_at: str = ""
 
 
 @dataclass(frozen=True)
@@ -165,6 +170,7 @@ class TrackingFacts:
     delivered: bool = False
     invoice: str = ""
     events: tuple[Happened, ...] = ()
+    delivered_at: datetime | None = None
 
 
 @dataclass(frozen=True)

@@ -1,3 +1,4 @@
+from .api import ApiCall, ApiKey
 from .bank import BankEntry, BankStatement, ImportDraft
 from .carrier import CarrierOrder, CarrierSetup, UnmappedCode
 from .commerceml import ExchangeChunk, ExchangeFile, ExchangeSession
@@ -25,6 +26,8 @@ from .views import BulkJob, BulkJobItem, SavedView
 from .webhook import WebhookAttempt, WebhookEndpoint
 
 __all__ = [
+    "ApiCall",
+    "ApiKey",
     "BankEntry",
     "BankStatement",
     "BulkJob",

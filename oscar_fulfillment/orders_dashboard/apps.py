@@ -45,6 +45,7 @@ class FulfillmentOrdersDashboardMixin:
 
     def configure_permissions(self) -> None:
         from .accounts_urls import accounts_permissions
+        from .api_key_urls import api_key_permissions
         from .carrier_urls import carrier_permissions
         from .connector_urls import connector_permissions
         from .emission_urls import emission_permissions
@@ -74,10 +75,11 @@ class FulfillmentOrdersDashboardMixin:
         for pattern in page_urls():
             self.permissions_map.setdefault(pattern.name, self.permissions_map["order-detail"])
         self.permissions_map |= settings_permissions()
-        self.permissions_map |= webhook_permissions() | connector_permissions()
+        self.permissions_map |= webhook_permissions() | connector_permissions() | api_key_permissions()
 
     def get_urls(self) -> list[Any]:
         from .accounts_urls import accounts_urls
+        from .api_key_urls import api_key_urls
         from .carrier_urls import carrier_urls
         from .connector_urls import connector_urls
         from .emission_urls import emission_urls, profile_urls
@@ -109,6 +111,7 @@ class FulfillmentOrdersDashboardMixin:
             *settings_urls(),
             *webhook_urls(),
             *connector_urls(),
+            *api_key_urls(),
             *page_urls(),
         ]
         return [*config.post_process_urls(ours), *super().get_urls()]  # type: ignore[misc]

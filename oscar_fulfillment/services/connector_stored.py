@@ -25,7 +25,7 @@ def facts_of(change: Change) -> dict[str, Any]:
         found["invoice"] = {
             "number": invoice.number, "series": invoice.series, "access_key": invoice.access_key,
             "value": None if invoice.value is None else str(invoice.value), "units": dict(invoice.units),
-            "cancelled": invoice.cancelled,
+            "cancelled": invoice.cancelled, "url": invoice.url, "issued_at": invoice.issued_at,
         }  # fmt: skip
         if 0 < len(invoice.xml) <= _MOST:
             found["invoice"]["xml"] = base64.b64encode(invoice.xml).decode()
@@ -33,6 +33,7 @@ def facts_of(change: Change) -> dict[str, Any]:
         found["tracking"] = {
             "code": tracking.code, "carrier": tracking.carrier, "delivered": tracking.delivered,
             "invoice": tracking.invoice,
+            "delivered_at": tracking.delivered_at.isoformat() if tracking.delivered_at else "",
             "events": [{"at": e.at.isoformat(), "text": e.text, "place": e.place} for e in tracking.events],
         }  # fmt: skip
     if change.total is not None:
@@ -64,9 +65,11 @@ def _tracking(stored: dict[str, Any]) -> TrackingFacts:
     events = tuple(
         Happened(datetime.fromisoformat(each["at"]), each["text"], each["place"]) for each in stored.get("events", ())
     )
+    at = stored.get("delivered_at")
     return TrackingFacts(
-        stored["code"], stored["carrier"], stored["delivered"], invoice=stored.get("invoice", ""), events=events
-    )
+        stored["code"], stored["carrier"], stored["delivered"], invoice=stored.get("invoice", ""), events=events,
+        delivered_at=datetime.fromisoformat(at) if at else None,
+    )  # fmt: skip
 
 
 def _invoice(stored: dict[str, Any]) -> InvoiceFacts:
@@ -74,5 +77,5 @@ def _invoice(stored: dict[str, Any]) -> InvoiceFacts:
     return InvoiceFacts(
         number=stored["number"], series=stored["series"], access_key=stored["access_key"],
         value=None if value is None else Decimal(value), xml=base64.b64decode(xml), units=stored["units"],
-        cancelled=stored["cancelled"],
+        cancelled=stored["cancelled"], url=stored.get("url", ""), issued_at=stored.get("issued_at", ""),
     )  # fmt: skip

@@ -18,7 +18,7 @@ from oscar_fulfillment.core.rows import Change, Row
 from oscar_fulfillment.core.transitions import Aggregate, Effect, Move, Step, apply, apply_many
 from oscar_fulfillment.models import OrderFulfillment, StatusChange
 
-from . import connector_events, webhook_events
+from . import api_systems, connector_events, webhook_events
 
 logger = logging.getLogger("oscar_fulfillment")
 
@@ -145,7 +145,7 @@ def move(
     ``held``: the caller holds the lock of the fulfillment row in this transaction, and ``order.fulfillment`` is that
     row as it is now: it is not read again.
     """
-    webhook_events.subscribers.prime()
+    _prime()
     lock = options.pop("lock", False) or any(_locks(m) for m in moves)
     if held:
         lock, seen = False, order.fulfillment
@@ -155,6 +155,12 @@ def move(
     step = apply(ORDERS, order.pk, *moves, actor=actor, effect=effect, lock=lock, subject=seen, **options)
     _refresh(order, step.subject)
     return step.change
+
+
+def _prime() -> None:
+    """Read who is to be told, where that is due: before the transaction."""
+    webhook_events.subscribers.prime()
+    api_systems.systems.prime()
 
 
 def _seen(order: Any, expected_version: int | None) -> OrderFulfillment | None:
@@ -170,7 +176,7 @@ def move_many(
     order_ids: Iterable[int], *moves: Move, actor: Actor, effect: Effect | None = None, **options: Any
 ) -> list[Step]:
     """Move a batch of orders; every step tells its own outcome. See :func:`core.transitions.apply_many`."""
-    webhook_events.subscribers.prime()
+    _prime()
     return apply_many(ORDERS, order_ids, *moves, actor=actor, effect=effect, **options)
 
 

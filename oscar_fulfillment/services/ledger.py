@@ -6,7 +6,7 @@ A source is one payment (at a provider, or seen on a bank account), with totals 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
@@ -57,6 +57,15 @@ def totals(order_id: int) -> Totals:
         Sum("amount_allocated"), Sum("amount_debited"), Sum("amount_refunded")
     )  # fmt: skip
     return Totals(*(_sum(found[f"amount_{name}__sum"]) for name in ("allocated", "debited", "refunded")))
+
+
+def totals_of(order_ids: Collection[int]) -> dict[int, Totals]:
+    """The sums of many orders; one query. Orders without a source have zeros."""
+    names = ("allocated", "debited", "refunded")
+    rows = get_model("payment", "Source")._default_manager.filter(order__in=order_ids).order_by()
+    sums = rows.values_list("order").annotate(*(Sum(f"amount_{name}") for name in names))
+    found = {order_id: Totals(*(_sum(value) for value in values)) for order_id, *values in sums}
+    return {order_id: found.get(order_id) or Totals(*[_sum(0)] * 3) for order_id in order_ids}
 
 
 def _sum(value: Any) -> Decimal:

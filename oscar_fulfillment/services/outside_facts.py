@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
-from django.db.models import QuerySet
+from django.db.models import QuerySet, Sum
 from django.utils.translation import gettext as _
 
 from oscar_fulfillment.carriers import carriers, suggest
@@ -23,7 +23,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.fiscal.nfe_findings import from_json
 from oscar_fulfillment.fiscal.nfe_order_checks import GOOD
-from oscar_fulfillment.models import Invoice, NfeFile, Parcel, Shipment, StatusChange
+from oscar_fulfillment.models import Invoice, NfeFile, Parcel, Shipment, ShipmentLine, StatusChange
 from oscar_fulfillment.models.invoice import NFE, OTHER
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING
 from oscar_fulfillment.selectors import given_up
@@ -53,6 +53,8 @@ def enter_invoice(*, order: Any, facts: InvoiceFacts, actor: Actor, key: str) ->
         _refuse_other_value(known, facts)
         return False
     units = _units(order, facts.units) if facts.units else None
+    if units is not None and units == _waiting_units(order):
+        units = None  # they named all that waits, one by one
     _check_value(order, facts, whole=units is None)
     waiting = Shipment._default_manager.filter(fulfillment=order.pk, status=PENDING, invoice=None)
     invoicing.invoice_order(
@@ -64,7 +66,8 @@ def enter_invoice(*, order: Any, facts: InvoiceFacts, actor: Actor, key: str) ->
 
 
 def _evidence(facts: InvoiceFacts) -> dict[str, str]:
-    return {"value": str(facts.value)} if facts.value is not None else {}
+    told = {"value": "" if facts.value is None else str(facts.value), "url": facts.url, "issued_at": facts.issued_at}
+    return {name: text for name, text in told.items() if text}
 
 
 def _known(order: Any, typed: Mapping[str, str]) -> Invoice | None:
@@ -97,6 +100,14 @@ def _units(order: Any, by_sku: Mapping[str, int]) -> dict[int, int]:
             {"items": [_("Not in this order, or not so many: %(skus)s.") % {"skus": ", ".join(surplus)}]}
         )
     return found
+
+
+def _waiting_units(order: Any) -> dict[int, int]:
+    """Pieces per line that are released and have no document yet."""
+    rows = ShipmentLine._default_manager.filter(
+        shipment__fulfillment=order.pk, shipment__status=PENDING, shipment__invoice=None
+    )
+    return dict(rows.order_by().values_list("line").annotate(Sum("quantity")))
 
 
 def _check_value(order: Any, facts: InvoiceFacts, *, whole: bool) -> None:
@@ -217,9 +228,11 @@ def _delivered(order: Any, facts: TrackingFacts, actor: Actor, key: str, goods: 
         return False
     if facts.invoice and under_way:
         for pk in under_way:
-            shipping.deliver_order(order=order, actor=actor, shipment=pk, key=f"{key}:{pk}")
+            shipping.deliver_order(
+                order=order, actor=actor, shipment=pk, key=f"{key}:{pk}", delivered_at=facts.delivered_at
+            )
     else:
-        shipping.deliver_order(order=order, actor=actor, key=key)
+        shipping.deliver_order(order=order, actor=actor, key=key, delivered_at=facts.delivered_at)
     return True
 
 

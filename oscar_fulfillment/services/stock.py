@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Case, F, PositiveIntegerField, When
+from django.db.models import Case, F, PositiveIntegerField, Value, When
 from django.db.models.functions import Coalesce, Greatest
 from oscar.core.loading import get_model
 
@@ -77,6 +77,12 @@ def count_in(records: Mapping[int, Any], quantities: Mapping[int, int]) -> dict[
     if counted:
         _update_records(counted, {"num_in_stock": lambda qty: Coalesce(F("num_in_stock"), 0) + qty})
     return counted
+
+
+def set_in_stock(numbers: Mapping[int, int]) -> None:
+    """How many are there, per pk of locked stock records, whatever was there before."""
+    if numbers:
+        _update_records(numbers, {"num_in_stock": lambda number: Value(number)})
 
 
 def _write(stock: LockedStock, quantities: Mapping[int, int], *, taken: bool) -> None:

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -95,7 +95,7 @@ def _order(order_id: int | None) -> dict[str, Any] | None:
         return None
     order = row.order
     lines = _lines(order)
-    shipments = shipments_of(row.pk)
+    shipments = shipments_of([row.pk])[row.pk]
     return {
         "id": order.pk,
         "number": order.number,
@@ -119,7 +119,7 @@ def _order(order_id: int | None) -> dict[str, Any] | None:
         "lines_left_out": max(len(lines) - MOST_LINES, 0),
         "shipments": shipments[:MOST_SHIPMENTS],
         "shipments_left_out": max(len(shipments) - MOST_SHIPMENTS, 0),
-        "invoices": invoices_of(row.pk),
+        "invoices": invoices_of([row.pk])[row.pk],
     }
 
 
@@ -145,25 +145,28 @@ def _lines(order: Any) -> list[dict[str, Any]]:
     ]
 
 
-def shipments_of(order_id: int) -> list[dict[str, Any]]:
-    """Which units of an order go together, with their parcels; 3 queries."""
-    rows = Shipment._default_manager.filter(fulfillment=order_id).order_by("number").prefetch_related("lines")
+def shipments_of(order_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """Which units of orders go together, with their parcels, per order; 3 queries for any number of orders."""
+    rows = Shipment._default_manager.filter(fulfillment__in=order_ids).order_by("number").prefetch_related("lines")
+    boxes = Parcel._default_manager.filter(shipment__fulfillment__in=order_ids).order_by("shipment", "number")
     parcels: dict[int, list[dict[str, Any]]] = defaultdict(list)
-    for parcel in Parcel._default_manager.filter(shipment__fulfillment=order_id).order_by("shipment", "number"):
+    for parcel in boxes:
         parcels[parcel.shipment_id].append(_parcel(parcel))
-    return [
-        {
-            "id": row.pk,
-            "number": row.number,
-            "status": row.status,
-            "dispatched_at": moment(row.dispatched_at),
-            "delivered_at": moment(row.delivered_at),
-            "invoice": row.invoice_id,
-            "lines": [{"line": line.line_id, "quantity": line.quantity} for line in row.lines.all()],
-            "parcels": parcels[row.pk],
-        }
-        for row in rows
-    ]
+    found: dict[int, list[dict[str, Any]]] = {order_id: [] for order_id in order_ids}
+    for row in rows:
+        found[row.fulfillment_id].append(
+            {
+                "id": row.pk,
+                "number": row.number,
+                "status": row.status,
+                "dispatched_at": moment(row.dispatched_at),
+                "delivered_at": moment(row.delivered_at),
+                "invoice": row.invoice_id,
+                "lines": [{"line": line.line_id, "quantity": line.quantity} for line in row.lines.all()],
+                "parcels": parcels[row.pk],
+            }
+        )
+    return found
 
 
 def _parcel(parcel: Parcel) -> dict[str, Any]:
@@ -183,19 +186,21 @@ def _tracked(pk: int) -> dict[str, Any]:
     return {"id": pk} if parcel is None else _parcel(parcel) | {"shipment": parcel.shipment_id}
 
 
-def invoices_of(order_id: int) -> list[dict[str, Any]]:
-    """The fiscal documents of an order, also those that were cancelled."""
-    return [
-        {
-            "id": row.pk,
-            "kind": row.kind,
-            "number": row.number or None,
-            "series": row.series or None,
-            "access_key": row.access_key or None,
-            "is_cancelled": row.cancelled_at is not None,
-        }
-        for row in Invoice._default_manager.filter(fulfillment=order_id).order_by("pk")
-    ]
+def invoices_of(order_ids: Collection[int]) -> dict[int, list[dict[str, Any]]]:
+    """The fiscal documents of orders, also those that were cancelled, per order; 1 query."""
+    found: dict[int, list[dict[str, Any]]] = {order_id: [] for order_id in order_ids}
+    for row in Invoice._default_manager.filter(fulfillment__in=order_ids).order_by("pk"):
+        found[row.fulfillment_id].append(
+            {
+                "id": row.pk,
+                "kind": row.kind,
+                "number": row.number or None,
+                "series": row.series or None,
+                "access_key": row.access_key or None,
+                "is_cancelled": row.cancelled_at is not None,
+            }
+        )
+    return found
 
 
 def _return(pk: int, is_private: bool) -> dict[str, Any] | None:

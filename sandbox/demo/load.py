@@ -7,6 +7,7 @@ from oscar.core.loading import get_model
 
 from sandbox import mail
 
+from .api_keys import create_api_keys
 from .catalogue import create_catalogue
 from .payment_methods import create_payment_methods
 from .tax_profiles import create_tax_profiles
@@ -33,6 +34,7 @@ def load() -> None:
     create_payment_methods()
     create_tax_profiles()
     create_users()
+    create_api_keys()
 
 
 def drop() -> None:

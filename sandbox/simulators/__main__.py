@@ -31,6 +31,7 @@ SIMULATORS = {
     "onec": "sandbox.simulators.onec:OneC",
     "bling": "sandbox.simulators.bling:Bling",
     "bitrix24": "sandbox.simulators.bitrix24:Bitrix24",
+    "erp": "sandbox.simulators.erp:Erp",
     "receiver": "sandbox.simulators.receiver:Receiver",
     "abaninja": "sandbox.simulators.abaninja:AbaNinja",
     "sefaz": "sandbox.simulators.sefaz:Sefaz",
