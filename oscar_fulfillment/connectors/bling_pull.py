@@ -8,7 +8,7 @@ shows as it was shown before is not read again: the lists overlap on purpose, an
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -47,14 +47,26 @@ class Asking:
         self._shown: tuple[str, dict[str, str]] = ("", {})
 
     def pull(self, cursor: str, now: datetime | None = None) -> Page:
+        """The next lists, as far as one has something to tell."""
         now = now or datetime.now(UTC)
-        place = _read(cursor, now)
+        place, more, steps = _read(cursor, now), True, self._steps()
         self._believe(cursor)
-        steps = self._steps()
-        kind, situation = steps[place.step] if place.step < len(steps) else steps[0]
-        listed = self._listed(kind, situation, place)
         changes: list[Change] = []
         shown: dict[str, str] = {}
+        while more and not changes:
+            kind, situation = steps[place.step] if place.step < len(steps) else steps[0]
+            listed = self._listed(kind, situation, place)
+            changes = self._told(kind, situation, listed, place, shown)
+            place, more = self._next(place, len(listed), len(steps), now)
+        answer = json.dumps(asdict(place))
+        self._shown = (answer, shown)
+        return Page(tuple(changes), answer, more=more)
+
+    def _told(
+        self, kind: str, situation: int, listed: Sequence[Mapping[str, Any]], place: Place, shown: dict[str, str]
+    ) -> list[Change]:
+        """What a page of a list tells that was not told before; ``shown`` notes it."""
+        changes: list[Change] = []
         for one in listed:
             if (number := mapping.number_of(one.get("id"))) == 0:
                 continue
@@ -66,10 +78,7 @@ class Asking:
             if self._seen.get(name) != state:
                 changes += self._reading.note_changes(kind, number)
                 shown[name] = state
-        following, more = self._next(place, len(listed), len(steps), now)
-        answer = json.dumps(asdict(following))
-        self._shown = (answer, shown)
-        return Page(tuple(changes), answer, more=more)
+        return changes
 
     def _believe(self, cursor: str) -> None:
         """What the last page showed is dealt with when its cursor comes back; a worker that died gets it again."""

@@ -507,7 +507,9 @@ def test_a_worker_that_dies_on_a_page_gets_it_again(erp):
     "cursor", ["nonsense", "{}", '{"since": "x", "began": "y", "step": 1, "page": 1}', '{"since": 1}']
 )
 def test_a_cursor_that_cannot_be_read_begins_anew(erp, cursor):
-    assert erp.adapter.pull(cursor).more
+    page = erp.adapter.pull(cursor)
+    assert (page.changes, page.more) == ((), False)
+    assert erp.adapter.pull(page.cursor).cursor != page.cursor
 
 
 # ---- Limits ----
@@ -563,6 +565,7 @@ def test_a_shop_that_is_not_connected_keeps_its_orders_waiting():
 # ---- At once, and among others ----
 
 
+@pytest.mark.postgres
 def test_a_webhook_and_a_question_at_once_enter_one_note(erp, client):
     order = handed_over()
     erp.letters()

@@ -84,6 +84,7 @@ def test_a_token_that_is_refused_is_renewed_once():
     assert vendor.asked == ["refresh1"]
 
 
+@pytest.mark.postgres
 @pytest.mark.parametrize("number", [2, 8])
 def test_workers_that_renew_at_once_ask_once(number):
     first = tokens(age=30_000)
@@ -110,6 +111,55 @@ def test_workers_that_renew_at_once_ask_once(number):
     assert vendor.asked == ["refresh1"]
     assert DatabaseTokens("erp").load().refresh == "refresh2"
     assert ConnectorState.objects.get().sealed.startswith("|")
+
+
+class Shelf:
+    """A store in memory, that all workers share."""
+
+    def __init__(self, first):
+        self.held, self.until, self.lock = first, 0.0, threading.Lock()
+
+    def load(self):
+        with self.lock:
+            return self.held
+
+    def claim(self, seconds):
+        with self.lock:
+            if self.until > time.monotonic():
+                return False
+            self.until = time.monotonic() + seconds
+            return True
+
+    def release(self):
+        with self.lock:
+            self.until = 0.0
+
+    def save(self, tokens, *, replaces=None):
+        with self.lock:
+            self.until = 0.0
+            if replaces is not None and self.held.refresh != replaces.refresh:
+                return False
+            self.held = tokens
+            return True
+
+
+def test_threads_that_renew_at_once_ask_once():
+    first = tokens(age=30_000)
+    shelf, vendor, found = Shelf(first), Vendor(first, delay=0.2), []
+    keeper = TokenHolder("erp", "The ERP", vendor.renew, store=lambda alias: shelf)
+    together = threading.Barrier(8)
+
+    def work():
+        together.wait()
+        found.append(keeper.call(lambda held: held.access))
+
+    threads = [threading.Thread(target=work) for _one in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(20)
+    assert found == ["access2"] * 8
+    assert vendor.asked == ["refresh1"]
 
 
 def test_while_another_renews_a_token_that_is_still_good_serves():
@@ -225,6 +275,7 @@ def test_a_token_that_ends_in_mid_flight_is_renewed_and_the_order_made_once():
         assert erp.paths("POST").count("/oauth/token") == 2
 
 
+@pytest.mark.postgres
 def test_many_workers_at_bling_spend_one_refresh_token():
     with bling() as erp:
         first = DatabaseTokens("bling").load()
