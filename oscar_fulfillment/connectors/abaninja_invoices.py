@@ -26,6 +26,7 @@ from .abaninja_mapping import (
     invoice_of,
     is_about,
     is_cancelled,
+    is_ours,
     number_of,
     open_of,
     paid_of,
@@ -64,6 +65,9 @@ class Invoices:
                 return self._finish(task, there)
             if kept := self._kept(task, there):
                 return kept
+            if uuid_of(there.get("uuid")) != task.own.external_id and not is_ours(there, task.order):
+                text = _("Invoice %(number)s has the reference of this order, and the shop has not made it.")
+                raise AdapterRejected(text % {"number": number_of(there)})
             self._withdraw(there)
         elif task.order.payment_status == "cancelled":
             return Pushed(data={"nothing": "cancelled before it was made"})

@@ -248,6 +248,11 @@ def is_about(document: Mapping[str, Any], order: OrderRecord, paper: Paper) -> b
     return clean(document.get("reference"), 200) == clean(reference_of(order, paper), 200)
 
 
+def is_ours(document: Mapping[str, Any], order: OrderRecord) -> bool:
+    """Whether an invoice has the title that the shop gives to this order's, in any language."""
+    return document.get("title") in {words[0].format(number=clean(order.number)) for words in codes.WORDS.values()}
+
+
 def change_of(document: Mapping[str, Any], paper: Paper, *, paid_drafts: bool = False) -> Change | None:
     """What an invoice says now; None for one that cannot be read. It has no time: it is how it stands when it is read.
 

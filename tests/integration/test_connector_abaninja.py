@@ -591,6 +591,16 @@ def test_invoices_of_the_merchants_own_are_left_alone(vendor, client):
     assert not FollowUp.objects.filter(kind="outside_refused").exists()
 
 
+def test_an_invoice_of_the_merchants_own_is_never_taken_back(vendor):
+    template = invoice(vendor, swiss())
+    stray = vendor._born("invoices", {**template, "reference": "T-777", "title": "Beratung", "documentTotal": "99.00"})
+    swiss(number="T-777")
+    (row,) = ledger("abaninja", status="failed")
+    assert "has not made it" in row.error
+    assert not vendor.books.get("invoices", stray["uuid"])["isCancelled"]
+    assert vendor.books.count("invoices") == 2
+
+
 # What goes wrong
 
 
