@@ -87,7 +87,12 @@ class Bitrix24(DealPages):
         return self.json({**answer, "time": self._time()})
 
     def _time(self, method: str = "") -> dict[str, Any]:
-        found: dict[str, Any] = {"operating": 0.1, "date_start": stamp(self.now())}
+        at = self.now()
+        begun, date = at.timestamp(), stamp(at)
+        found: dict[str, Any] = {
+            "start": begun, "finish": begun + 0.02, "duration": 0.02, "processing": 0.01, "date_start": date,
+            "date_finish": date, "operating": 0.1,
+        }  # fmt: skip
         until = self.tired.get(method) or max(self.tired.values(), default=0)
         return {**found, "operating_reset_at": int(until)} if until else found
 

@@ -44,9 +44,9 @@ class DealPages(Controlled):
             for code, label in stages(pipeline).items()
             for found in [[deal for deal in mine if deal["STAGE_ID"] == code]]
         )  # fmt: skip
-        return Markup('<h2>{name}</h2><div class="board">{columns}</div>').format(
-            name=PIPELINES[pipeline], columns=columns
-        )
+        return Markup(
+            '<h2>{name}</h2><div class="board" tabindex="0" role="group" aria-label="{name}">{columns}</div>'
+        ).format(name=PIPELINES[pipeline], columns=columns)
 
     @staticmethod
     def _card(request: Request, deal: dict[str, Any]) -> Markup:

@@ -604,3 +604,51 @@ def test_a_robot_that_moves_the_deal_at_once_is_heard_before_the_number_is_known
     connector_watch.ask(crm, force=True)
     send(ALIAS)
     assert deal_of(portal, order)["STAGE_ID"] == ledger(ALIAS)[0].outside_state == "EXECUTING"
+
+
+@pytest.mark.feature("E10")
+def test_one_worker_at_a_time_tells_of_an_order_and_none_forgets(crm, portal):
+    order = sent(factories.paid_order)
+    (row,) = ledger(ALIAS)
+    row.claimed_until = datetime.now(UTC) + timedelta(minutes=1)  # another worker is in the middle of it
+    row.save()
+    release.release_order(order=order, actor=TEAM)
+    send(ALIAS)
+    assert deal_of(portal, order)["STAGE_ID"] == "PREPARATION"
+    row.claimed_until = None
+    row.save()
+    due_now(ALIAS)
+    send(ALIAS)
+    assert deal_of(portal, order)["STAGE_ID"] == "EXECUTING"
+
+
+def test_an_edit_while_the_order_is_being_sent_is_sent_afterwards(crm, portal):
+    order = sent()
+    (row,) = ledger(ALIAS)
+    row.claimed_until = datetime.now(UTC) + timedelta(minutes=1)
+    row.save()
+    line = order.lines.get()
+    version = OrderFulfillment.objects.get(pk=order.pk).version
+    wanted = Wanted(quantities={line.pk: 4})
+    editing.apply_edit(order=order, actor=TEAM, wanted=wanted, reason="more", expected_version=version)
+    send(ALIAS)
+    row.claimed_until = None
+    row.save(update_fields=["claimed_until"])
+    due_now(ALIAS)
+    send(ALIAS)
+    assert [each["QUANTITY"] for each in deal_of(portal, order)["rows"]] == ["4"]
+
+
+def test_an_edit_before_its_moment_sends_nothing(shop, portal):
+    with shop(order_at="released"):
+        order = sale()
+        line = order.lines.get()
+        version = OrderFulfillment.objects.get(pk=order.pk).version
+        wanted = Wanted(quantities={line.pk: 4})
+        editing.apply_edit(order=order, actor=TEAM, wanted=wanted, reason="more", expected_version=version)
+        send(ALIAS)
+        assert portal.deals == []
+        payments.approve_payment(order=order, actor=TEAM)
+        release.release_order(order=order, actor=TEAM)
+        send(ALIAS)
+        assert [each["QUANTITY"] for each in deal_of(portal, order)["rows"]] == ["4"]
