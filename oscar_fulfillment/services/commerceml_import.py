@@ -122,13 +122,19 @@ def _take_from(connector: CommerceML, content: Any, start: int, ends: float, fil
 
 
 def take_word(connector: CommerceML, word: Word) -> OutsideChange | None:
-    """Take what a document says of an order; None where it says what it said the last time."""
+    """Take what a document says of an order; None where it says what it said the last time, or nothing at all."""
     alias = connector.alias
-    reference = _ours(alias, word)
+    fulfillment = _ours(alias, word)
+    reference = fulfillment.number if fulfillment is not None else word.references[0]
     said = f"{reference[:100]}:{word.change.key}"
     rows = OutsideChange._default_manager.filter(connector=alias, reference=reference)
     last = rows.order_by("-pk").values_list("key", "status").first()
-    if last is not None and last[0].startswith(f"{said}:") and last[1] != OutsideChange.WAITING:
+    if last is None:
+        # 1C sends every order that it took: most say no more than its number there.
+        known = fulfillment is not None and _says_nothing(word.change, fulfillment)
+    else:
+        known = last[0].startswith(f"{said}:") and last[1] != OutsideChange.WAITING
+    if known:
         _note_number(alias, word, reference)
         return None
     # The same again after something else was said is news: paid, not paid, paid.
@@ -152,18 +158,22 @@ def _take(alias: str, change: Change) -> OutsideChange:
             return connector_changes.note_failure(alias, change, error)
 
 
-def _ours(alias: str, word: Word) -> str:
-    """Our number: the document's id if it is one, else its number if that order was handed to 1C.
+def _says_nothing(change: Change, fulfillment: OrderFulfillment) -> bool:
+    silent = not change.state and change.paid is None and change.tracking is None
+    return silent and change.total in (None, fulfillment.order.total_incl_tax)
+
+
+def _ours(alias: str, word: Word) -> OrderFulfillment | None:
+    """The order that is meant: of the document's id if there is one, else of its number if it was handed to 1C.
 
     1C numbers its own documents too: such a number may be one of ours by accident.
     """
     first, *rest = word.references
-    if OrderFulfillment._default_manager.filter(number=first).exists():
-        return first
-    for text in rest:
-        if Export._default_manager.filter(connector=alias, kind=ORDER, fulfillment__number=text).exists():
-            return text
-    return first
+    rows = OrderFulfillment._default_manager.select_related("order")
+    if (found := rows.filter(number=first).first()) is not None or not rest:
+        return found
+    handed = Export._default_manager.filter(connector=alias, kind=ORDER).values("fulfillment")
+    return rows.filter(number__in=rest, pk__in=handed).first()
 
 
 def _note_number(alias: str, word: Word, reference: str) -> None:
