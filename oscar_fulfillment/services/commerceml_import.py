@@ -38,7 +38,7 @@ BUDGET, CLAIM = 15.0, 120
 #: Bytes of a file that are held in memory; more lies in a temporary file meanwhile.
 _IN_MEMORY = 2_000_000
 #: Documents after which the place in the file is noted.
-_EVERY = 20
+_EVERY = 50
 
 
 def enter(connector: CommerceML, file: ExchangeFile, *, budget: float = BUDGET) -> ExchangeFile:
@@ -106,23 +106,30 @@ def _documents(content: Any, connector: CommerceML) -> Iterator[Document]:
 
 
 def _take_from(connector: CommerceML, content: Any, start: int, ends: float, file: ExchangeFile) -> dict[str, Any]:
-    number = 0
-    for number, document in enumerate(_documents(content, connector), 1):
-        if number <= start:
-            continue
-        if time.monotonic() >= ends and number > start + 1:
-            return {"taken": number - 1}
-        if (word := read_word(document)) is not None:
-            take_word(connector, word)
-        if number % _EVERY == 0:
-            ExchangeFile._default_manager.filter(pk=file.pk).update(
-                taken=number, claimed_until=timezone.now() + timedelta(seconds=CLAIM)
-            )
+    number, numbers = 0, dict[str, str]()
+    try:
+        for number, document in enumerate(_documents(content, connector), 1):
+            if number <= start:
+                continue
+            if time.monotonic() >= ends and number > start + 1:
+                return {"taken": number - 1}
+            if (word := read_word(document)) is not None:
+                take_word(connector, word, numbers)
+            if number % _EVERY == 0:
+                _note_numbers(connector.alias, numbers)
+                ExchangeFile._default_manager.filter(pk=file.pk).update(
+                    taken=number, claimed_until=timezone.now() + timedelta(seconds=CLAIM)
+                )
+    finally:
+        _note_numbers(connector.alias, numbers)
     return {"taken": number, "status": ExchangeFile.DONE}
 
 
-def take_word(connector: CommerceML, word: Word) -> OutsideChange | None:
-    """Take what a document says of an order; None where it says what it said the last time, or nothing at all."""
+def take_word(connector: CommerceML, word: Word, numbers: dict[str, str]) -> OutsideChange | None:
+    """Take what a document says of an order; None where it says what it said the last time, or nothing at all.
+
+    What 1C calls the order is left in ``numbers``, by our number.
+    """
     alias = connector.alias
     fulfillment = _ours(alias, word)
     reference = fulfillment.number if fulfillment is not None else word.references[0]
@@ -134,15 +141,14 @@ def take_word(connector: CommerceML, word: Word) -> OutsideChange | None:
         known = fulfillment is not None and _says_nothing(word.change, fulfillment)
     else:
         known = last[0].startswith(f"{said}:") and last[1] != OutsideChange.WAITING
+    if word.number:
+        numbers[reference] = word.number
     if known:
-        _note_number(alias, word, reference)
         return None
     # The same again after something else was said is news: paid, not paid, paid.
     times = rows.filter(key__startswith=f"{said}:").exclude(status=OutsideChange.WAITING).count()
     change = dataclasses.replace(word.change, key=f"{said}:{times}", reference=reference)
-    row = _take(alias, change)
-    _note_number(alias, word, reference)
-    return row
+    return _take(alias, change)
 
 
 def _take(alias: str, change: Change) -> OutsideChange:
@@ -176,8 +182,15 @@ def _ours(alias: str, word: Word) -> OrderFulfillment | None:
     return rows.filter(number__in=rest, pk__in=handed).first()
 
 
-def _note_number(alias: str, word: Word, reference: str) -> None:
-    """Show in the ledger what 1C calls the order."""
-    if word.number:
-        rows = Export._default_manager.filter(connector=alias, kind=ORDER, fulfillment__number=reference)
-        rows.exclude(external_number=word.number).update(external_number=word.number)
+def _note_numbers(alias: str, numbers: dict[str, str]) -> None:
+    """Show in the ledger what 1C calls the orders, and forget that it is to be done."""
+    if not numbers:
+        return
+    rows = Export._default_manager.filter(connector=alias, kind=ORDER, fulfillment__number__in=numbers)
+    changed = []
+    for row in rows.select_related("fulfillment").only("external_number", "fulfillment__number"):
+        if row.external_number != numbers[row.fulfillment.number]:
+            row.external_number = numbers[row.fulfillment.number]
+            changed.append(row)
+    Export._default_manager.bulk_update(sorted(changed, key=lambda row: row.pk), ["external_number"])
+    numbers.clear()

@@ -86,7 +86,7 @@ def test_a_whole_exchange(version, encoding):
         assert onec.exchange() == "1 orders fetched, 1 told of"
         kept = onec.books.get("order", order.number)
         assert (kept["buyer"], kept["total"], kept["currency"]) == ("Иван Петров", str(order.total_incl_tax), "RUB")
-        assert kept["status"] == "[P] Оплачен, формируется к отправке"
+        assert kept["status"] == "[P] Формируется к отправке"
         assert onec.books.get("order", paid.number) is None
         (row,) = ledger("onec")
         assert (row.status, row.external_number, row.outside_state) == ("acknowledged", "ЦБ-000001", "P")
