@@ -24,7 +24,7 @@ from .records import OutsideState, Rule
 CHANGES = frozenset({"edit_order", "revert_edit", "cancel", "restore"})
 _STATES = {
     "N": "Принят",
-    "P": "Оплачен, формируется к отправке",
+    "P": "Формируется к отправке",
     "D": "Отгружен",
     "F": "Выполнен",
     STATE_CANCELLED: "Отменен",
@@ -50,7 +50,9 @@ class CommerceML(Connector):
         Rule("in", STATE_CANCELLED, step="cancel"),
         Rule("out", "N", shipping="received"),
         Rule("out", "P", shipping="released"),
+        Rule("out", "P", shipping="partially_invoiced"),
         Rule("out", "P", shipping="invoiced"),
+        Rule("out", "P", shipping="partially_dispatched"),
         Rule("out", "D", shipping="dispatched"),
         Rule("out", "F", shipping="delivered"),
         Rule("out", STATE_CANCELLED, shipping="cancelled"),

@@ -38,7 +38,7 @@ BUDGET, CLAIM = 15.0, 120
 #: Bytes of a file that are held in memory; more lies in a temporary file meanwhile.
 _IN_MEMORY = 2_000_000
 #: Documents after which the place in the file is noted.
-_EVERY = 20
+_EVERY = 50
 
 
 def enter(connector: CommerceML, file: ExchangeFile, *, budget: float = BUDGET) -> ExchangeFile:
@@ -106,37 +106,49 @@ def _documents(content: Any, connector: CommerceML) -> Iterator[Document]:
 
 
 def _take_from(connector: CommerceML, content: Any, start: int, ends: float, file: ExchangeFile) -> dict[str, Any]:
-    number = 0
-    for number, document in enumerate(_documents(content, connector), 1):
-        if number <= start:
-            continue
-        if time.monotonic() >= ends and number > start + 1:
-            return {"taken": number - 1}
-        if (word := read_word(document)) is not None:
-            take_word(connector, word)
-        if number % _EVERY == 0:
-            ExchangeFile._default_manager.filter(pk=file.pk).update(
-                taken=number, claimed_until=timezone.now() + timedelta(seconds=CLAIM)
-            )
+    number, numbers = 0, dict[str, str]()
+    try:
+        for number, document in enumerate(_documents(content, connector), 1):
+            if number <= start:
+                continue
+            if time.monotonic() >= ends and number > start + 1:
+                return {"taken": number - 1}
+            if (word := read_word(document)) is not None:
+                take_word(connector, word, numbers)
+            if number % _EVERY == 0:
+                _note_numbers(connector.alias, numbers)
+                ExchangeFile._default_manager.filter(pk=file.pk).update(
+                    taken=number, claimed_until=timezone.now() + timedelta(seconds=CLAIM)
+                )
+    finally:
+        _note_numbers(connector.alias, numbers)
     return {"taken": number, "status": ExchangeFile.DONE}
 
 
-def take_word(connector: CommerceML, word: Word) -> OutsideChange | None:
-    """Take what a document says of an order; None where it says what it said the last time."""
+def take_word(connector: CommerceML, word: Word, numbers: dict[str, str]) -> OutsideChange | None:
+    """Take what a document says of an order; None where it says what it said the last time, or nothing at all.
+
+    What 1C calls the order is left in ``numbers``, by our number.
+    """
     alias = connector.alias
-    reference = _ours(alias, word)
+    fulfillment = _ours(alias, word)
+    reference = fulfillment.number if fulfillment is not None else word.references[0]
     said = f"{reference[:100]}:{word.change.key}"
     rows = OutsideChange._default_manager.filter(connector=alias, reference=reference)
     last = rows.order_by("-pk").values_list("key", "status").first()
-    if last is not None and last[0].startswith(f"{said}:") and last[1] != OutsideChange.WAITING:
-        _note_number(alias, word, reference)
+    if last is None:
+        # 1C sends every order that it took: most say no more than its number there.
+        known = fulfillment is not None and _says_nothing(word.change, fulfillment)
+    else:
+        known = last[0].startswith(f"{said}:") and last[1] != OutsideChange.WAITING
+    if word.number:
+        numbers[reference] = word.number
+    if known:
         return None
     # The same again after something else was said is news: paid, not paid, paid.
     times = rows.filter(key__startswith=f"{said}:").exclude(status=OutsideChange.WAITING).count()
     change = dataclasses.replace(word.change, key=f"{said}:{times}", reference=reference)
-    row = _take(alias, change)
-    _note_number(alias, word, reference)
-    return row
+    return _take(alias, change)
 
 
 def _take(alias: str, change: Change) -> OutsideChange:
@@ -152,22 +164,33 @@ def _take(alias: str, change: Change) -> OutsideChange:
             return connector_changes.note_failure(alias, change, error)
 
 
-def _ours(alias: str, word: Word) -> str:
-    """Our number: the document's id if it is one, else its number if that order was handed to 1C.
+def _says_nothing(change: Change, fulfillment: OrderFulfillment) -> bool:
+    silent = not change.state and change.paid is None and change.tracking is None
+    return silent and change.total in (None, fulfillment.order.total_incl_tax)
+
+
+def _ours(alias: str, word: Word) -> OrderFulfillment | None:
+    """The order that is meant: of the document's id if there is one, else of its number if it was handed to 1C.
 
     1C numbers its own documents too: such a number may be one of ours by accident.
     """
     first, *rest = word.references
-    if OrderFulfillment._default_manager.filter(number=first).exists():
-        return first
-    for text in rest:
-        if Export._default_manager.filter(connector=alias, kind=ORDER, fulfillment__number=text).exists():
-            return text
-    return first
+    rows = OrderFulfillment._default_manager.select_related("order")
+    if (found := rows.filter(number=first).first()) is not None or not rest:
+        return found
+    handed = Export._default_manager.filter(connector=alias, kind=ORDER).values("fulfillment")
+    return rows.filter(number__in=rest, pk__in=handed).first()
 
 
-def _note_number(alias: str, word: Word, reference: str) -> None:
-    """Show in the ledger what 1C calls the order."""
-    if word.number:
-        rows = Export._default_manager.filter(connector=alias, kind=ORDER, fulfillment__number=reference)
-        rows.exclude(external_number=word.number).update(external_number=word.number)
+def _note_numbers(alias: str, numbers: dict[str, str]) -> None:
+    """Show in the ledger what 1C calls the orders, and forget that it is to be done."""
+    if not numbers:
+        return
+    rows = Export._default_manager.filter(connector=alias, kind=ORDER, fulfillment__number__in=numbers)
+    changed = []
+    for row in rows.select_related("fulfillment").only("external_number", "fulfillment__number"):
+        if row.external_number != numbers[row.fulfillment.number]:
+            row.external_number = numbers[row.fulfillment.number]
+            changed.append(row)
+    Export._default_manager.bulk_update(sorted(changed, key=lambda row: row.pk), ["external_number"])
+    numbers.clear()

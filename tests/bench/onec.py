@@ -70,10 +70,10 @@ class _OneC:
 
 
 def _measure(count: int, pages: int) -> dict[str, Any]:
-    onec, seconds, grown, size = _OneC(), [], [], 0
+    onec, seconds, busy, grown, size = _OneC(), [], [], [], 0
     before = 0
     for page in range(pages + 1):
-        began = time.perf_counter()
+        began, cpu = time.perf_counter(), time.process_time()
         written, peak = 0, 0
         for piece in onec.ask("query").streaming_content:
             written += len(piece)
@@ -81,12 +81,14 @@ def _measure(count: int, pages: int) -> dict[str, Any]:
         assert onec.ask("success").content.startswith(b"success")
         if page:
             seconds.append(time.perf_counter() - began)
+            busy.append(time.process_time() - cpu)
             grown.append(peak - before)
             size = written
         before = max(before, peak)
     acknowledged = Export.objects.filter(connector=ALIAS, status="acknowledged").count()
     return {
         "page": sorted(seconds)[len(seconds) // 2], "grown": max(grown), "bytes": size, "acknowledged": acknowledged,
+        "cpu": sorted(busy)[len(busy) // 2],
         "back": _bring_back(onec, count),
     }  # fmt: skip
 

@@ -314,6 +314,7 @@ def p11(benches: list[Any]) -> None:
     bench = benches[0]
     found = bench.ours("fetch_orders", count=PAGE)
     bench.say("P11", f"a page of {PAGE} orders for 1C, acknowledged", f"{PAGE / found['page']:.0f}/s", ">= 300/s")
+    bench.say("P11", "  time of the web process for an order", f"{found['cpu'] / PAGE * 1000:.2f} ms")
     bench.say("P11", f"  memory of a further page ({found['bytes'] // 1024} kB)", f"+{found['grown']} kB", "flat")
     bench.say("P11", "  the same orders back from 1C, with their numbers there", f"{PAGE / found['back']:.0f}/s")
     found = bench.ours("import_notes", count=NOTES)
