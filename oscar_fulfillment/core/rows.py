@@ -107,18 +107,19 @@ def by_model(rows: Iterable[Row]) -> list[tuple[type[models.Model], list[Mapping
 
 
 def update(changes: Sequence[Change]) -> None:
-    """Write the changes by the ORM, one statement for those that are alike."""
-    alike: list[tuple[type[models.Model], Mapping[str, Any], list[Any]]] = []
+    """Write the changes, one statement for those of one table and the same columns."""
+    alike: dict[Any, list[Change]] = {}
     for change in changes:
-        model = type(change.instance)
-        for known, values, pks in alike:
-            if known is model and values == change.values:
-                pks.append(change.instance.pk)
-                break
+        alike.setdefault((type(change.instance), *change.values), []).append(change)
+    for (model, *_names), group in alike.items():
+        values = group[0].values
+        if all(change.values == values for change in group):
+            model._default_manager.filter(pk__in=[change.instance.pk for change in group]).update(**values)
+        elif not model._meta.parents:
+            update_each(group)
         else:
-            alike.append((model, change.values, [change.instance.pk]))
-    for model, values, pks in alike:
-        model._default_manager.filter(pk__in=pks).update(**values)
+            for change in group:
+                model._default_manager.filter(pk=change.instance.pk).update(**change.values)
 
 
 def update_each(changes: Sequence[Change]) -> None:

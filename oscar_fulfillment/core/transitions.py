@@ -59,6 +59,18 @@ class Move:
     is_record: bool = False
 
 
+@dataclass(frozen=True)
+class Told:
+    """What is told of one object of a batch, beside what is told of all: its key and reason instead of theirs, its data
+    and context on top of theirs, and the version that its caller has seen."""
+
+    key: str = ""
+    reason: str = ""
+    data: Mapping[str, Any] = field(default_factory=dict)
+    context: Mapping[str, Any] = field(default_factory=dict)
+    expected_version: int | None = None
+
+
 @dataclass
 class Step:
     """One object on its way through the door. Effects may write to all but ``subject`` and ``actor``."""
@@ -164,7 +176,7 @@ def apply(
                     raise aggregate.model.DoesNotExist(  # type: ignore[attr-defined]
                         f"no {aggregate.model.__name__} {pk}"
                     )
-                steps = _begin(found, moves, actor, reason, data, {pk: key}, context)
+                steps = _begin(found, moves, actor, reason, data, key, context)
                 _run(aggregate, steps, expected_version, effect)
                 if steps[0].reasons:
                     raise TransitionNotAllowed(steps[0].reasons)
@@ -198,17 +210,22 @@ def apply_many(
     key: str = "",
     effect: Effect | None = None,
     context: dict[str, Any] | None = None,
+    each: Mapping[Any, Told] | None = None,
 ) -> list[Step]:
     """Move a batch in a constant number of statements; each step says whether it was done or why not.
 
     ``key`` is shared by the batch: an object that was already moved under it is reported as done, not moved again.
+    ``each`` tells more of single objects, by their pk; one of another version than expected there is refused
+    (``stale``).
     Keep a batch at 500 or less, since its rows stay locked until the commit.
     """
     wanted = list(dict.fromkeys(pks))
-    keys = dict.fromkeys(wanted, _storable(key))
     with transaction.atomic(using=router.db_for_write(aggregate.model)):
-        steps = _begin(_read(aggregate, wanted, lock=True), moves, actor, reason, data, keys, context)
+        found = _read(aggregate, wanted, lock=True)
+        steps = _begin(found, moves, actor, reason, data, _storable(key), context, each or {})
         _mark_replays(aggregate, steps)
+        for step in steps:
+            _refuse_stale(aggregate, step, (each or {}).get(step.subject.pk, Told()).expected_version)
         _run(aggregate, steps, None, effect)
         return steps
 
@@ -223,14 +240,18 @@ def _begin(
     actor: Actor,
     reason: str,
     data: dict[str, Any] | None,
-    keys: Mapping[Any, str],
+    key: str,
     context: dict[str, Any] | None,
+    each: Mapping[Any, Told] | None = None,
 ) -> list[Step]:
-    now = timezone.now()
-    return [
-        Step(subject, moves, actor, now, dict(context or {}), reason, keys[subject.pk], dict(data or {}))
-        for subject in subjects
-    ]
+    now, nothing = timezone.now(), Told()
+    steps = []
+    for subject in subjects:
+        told = (each or {}).get(subject.pk, nothing)
+        about, facts = {**(context or {}), **told.context}, {**(data or {}), **told.data}
+        own = _storable(told.key) or key
+        steps.append(Step(subject, moves, actor, now, about, told.reason or reason, own, facts))
+    return steps
 
 
 def _run(aggregate: Aggregate, steps: Sequence[Step], expected_version: int | None, effect: Effect | None) -> None:
@@ -263,6 +284,16 @@ def _check_version(aggregate: Aggregate, subject: Any, expected: int) -> None:
     last = since.order_by("-sequence").first()
     if last is not None or subject.version < expected:
         raise StaleVersion(last)
+
+
+def _refuse_stale(aggregate: Aggregate, step: Step, expected: int | None) -> None:
+    """In a batch whoever was overtaken is left out, and the others go on."""
+    if expected is None or step.replayed or step.reasons:
+        return
+    try:
+        _check_version(aggregate, step.subject, expected)
+    except StaleVersion:
+        step.refuse(Reason("stale", _("Changed by somebody else at the same moment.")))
 
 
 def _ask(aggregate: Aggregate, step: Step) -> None:

@@ -124,13 +124,15 @@ def actions_of(emission: NfeEmission, user: Any) -> Actions:
 
 
 def emission_card(page: Any, user: Any) -> dict[str, Any] | None:
-    """The order page's card; None where this shop issues no notes for such orders and has issued none."""
+    """The order page's card; None where the order has no notes, and none can be issued now by this person."""
     notes, offered = page.emissions, is_configured() and may_issue(page.order)
     if not notes and not offered:
         return None
     standing = any(note.status in NfeEmission.STANDING and note.invoice_id is None for note in notes)
     waiting = issuable([row.shipment for row in page.shipments])
     can_issue = offered and user_may(user, "issue_nfe") and bool(waiting) and not standing
+    if not notes and not can_issue:
+        return None
     return {
         "notes": [tell(note) for note in notes],
         "issue_url": reverse("dashboard:order-nfe", kwargs={"number": page.order.number}) if can_issue else "",

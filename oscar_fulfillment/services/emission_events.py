@@ -38,7 +38,11 @@ from .invoicing import cancel_invoice
 
 
 def cancel_until(emission: NfeEmission) -> Any:
-    """The last moment to cancel a note; None for one that is not authorised."""
+    """The last moment to cancel a note; None for one that is not authorised.
+
+    24 hours from the authorisation, as Ajuste SINIEF 07/05 says (clause 12) and the tax office checks (MOC, rule
+    2P12-14: refusal 501, a state's own time is the exception; a few give 168 hours).
+    """
     if emission.status != NfeEmission.AUTHORISED or emission.authorised_at is None:
         return None
     return emission.authorised_at + timedelta(hours=settings.NFE_CANCEL_HOURS)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -11,6 +11,7 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.rows import Change
 from oscar_fulfillment.core.statemachine import Reason
 from oscar_fulfillment.core.text import clean_text
 from oscar_fulfillment.core.transitions import Move, Step
@@ -77,26 +78,20 @@ def invoice_effect(steps: Sequence[Step]) -> None:
     steps = [step for step in steps if not step.reasons]
     if not steps:
         return
-    typed = steps[0].context["invoice"]
-    if typed["access_key"]:
-        _refuse_used_key(typed["access_key"])
+    _refuse_used_keys(step.context["invoice"]["access_key"] for step in steps)
     invoices = Invoice._default_manager.bulk_create(
         Invoice(
             fulfillment_id=step.subject.pk,
             created_at=step.now,
             created_by=step.actor.user if step.actor.kind == USER else None,
-            **typed,
+            **step.context["invoice"],
         )
         for step in steps
     )
-    changed = []
     for step, invoice in zip(steps, invoices, strict=True):
-        for shipment in covered[step.subject.pk]:
-            shipment.invoice = invoice
-            changed.append(shipment)
-        step.data |= {"invoice": invoice.pk, **{k: v for k, v in typed.items() if v}}
+        step.data |= {"invoice": invoice.pk, **{k: v for k, v in step.context["invoice"].items() if v}}
         step.targets["shipping"] = _status_after(book, step, covered[step.subject.pk])
-    Shipment._default_manager.bulk_update(changed, ["invoice"])
+        step.updates += [Change(shipment, {"invoice_id": invoice.pk}) for shipment in covered[step.subject.pk]]
 
 
 def _status_after(book: ShipmentBook, step: Step, covered: Sequence[Shipment]) -> str:
@@ -124,9 +119,10 @@ def _to_cover(book: ShipmentBook, step: Step) -> list[Shipment]:
     return chosen
 
 
-def _refuse_used_key(access_key: str) -> None:
-    used = Invoice._default_manager.filter(access_key=access_key, cancelled_at=None).select_related("fulfillment")
-    for invoice in used:
+def _refuse_used_keys(access_keys: Iterable[str]) -> None:
+    keys = {key for key in access_keys if key}
+    used = Invoice._default_manager.filter(access_key__in=keys, cancelled_at=None).select_related("fulfillment")
+    for invoice in used if keys else ():
         raise InvalidInput(
             {"access_key": [_("This key belongs to order %(number)s.") % {"number": invoice.fulfillment.number}]}
         )
@@ -168,7 +164,7 @@ def invoice_order(
                 key=key,
             )
     except IntegrityError:
-        _refuse_used_key(typed["access_key"])
+        _refuse_used_keys([typed["access_key"]])
         raise
 
 

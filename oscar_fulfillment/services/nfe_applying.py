@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.db import DatabaseError, IntegrityError, transaction
+from django.db.models import Q
 from django.utils import timezone
 from django.utils.translation import gettext as _
 
@@ -23,17 +24,15 @@ from oscar_fulfillment.permissions import user_may
 
 from . import followups, invoicing
 from .door import move
-from .nfe_imports import CHUNK, claim, look_again, new_batch, set_verdict
-from .nfe_judging import Judged, cancelled_keys, judge_files
+from .nfe_imports import CHUNK, claim, hold, hold_any, new_batch, set_verdict
+from .nfe_judging import Judged, cancelled_keys, judge_files, order_of
+from .nfe_results import AppliedMeanwhile, actor_of, evidence_of, key_of, write_results
+from .nfe_together import apply_together
 
 logger = logging.getLogger("oscar_fulfillment.nfe")
 
 #: A file joined what the order has: the XML of a note that was typed by hand, a correction letter.
 FILED = Move("document", "file_note", is_record=True)
-
-
-class _AppliedMeanwhile(Exception):
-    """Another worker has applied the file: what this one did for it is rolled back."""
 
 
 def apply_files(*, files: Any, actor: Actor, reason: str = "") -> str:
@@ -45,11 +44,14 @@ def apply_files(*, files: Any, actor: Actor, reason: str = "") -> str:
     reason = clean_text("reason", reason)
     verdicts = APPLICABLE if reason else APPLICABLE - {DIFFERS}
     batch = new_batch()
-    changed = files.filter(status=NfeFile.CHECKED, verdict__in=sorted(verdicts)).update(
-        status=NfeFile.QUEUED, batch=batch, touched_at=None, problem="", reason=reason, decided_at=timezone.now(),
-        decided_by=actor.user if actor.kind == USER else None, decided_by_kind=actor.kind,
-        decided_by_label=actor.label,
-    )  # fmt: skip
+    rows = files.filter(status=NfeFile.CHECKED, verdict__in=sorted(verdicts))
+    with transaction.atomic():
+        hold_any(rows)
+        changed = rows.update(
+            status=NfeFile.QUEUED, batch=batch, touched_at=None, problem="", reason=reason, decided_at=timezone.now(),
+            decided_by=actor.user if actor.kind == USER else None, decided_by_kind=actor.kind,
+            decided_by_label=actor.label,
+        )  # fmt: skip
     return batch if changed else ""
 
 
@@ -62,17 +64,33 @@ def retry_files(*, batch: str, actor: Actor) -> str:
 def apply_queued(*, batch: str = "", most: int = CHUNK) -> int:
     """Apply the next queued files (of a batch, or of all); how many were taken up. Call it until it is 0.
 
-    Each is a transaction of its own: a worker that is killed leaves whole orders behind; the rest is taken up again.
+    Notes that have nothing to do with each other are one transaction, every other file is one of its own: a worker that
+    is killed leaves whole orders behind; the rest is taken up again.
     """
     pks = claim(NfeFile.QUEUED, batch=batch, most=most)
     files = list(NfeFile._default_manager.filter(pk__in=pks).select_related("decided_by").order_by("pk"))
     if not files:
         return 0
-    # Cancellations first: the order is free for the note that replaces it.
     judged = judge_files(files, Actor.system("nfe"))
-    for one in sorted(judged, key=lambda each: (not each.is_cancelling, each.file.pk)):
+    # Cancellations first: the order is free for the note that replaces it.
+    cancelling = [one for one in judged if one.is_cancelling]
+    for one in cancelling:
+        _apply(one)
+    for one in apply_together(_look_anew([one for one in judged if not one.is_cancelling], cancelling)):
         _apply(one)
     return len(pks)
+
+
+def _look_anew(judged: Sequence[Judged], cancelling: Sequence[Judged]) -> list[Judged]:
+    """The verdict of now on new notes of orders that something was just taken back of."""
+    touched = {order.pk for one in cancelling if (order := order_of(one)) is not None}
+    again = [
+        one.file
+        for one in judged
+        if one.invoice is None and (order := order_of(one)) is not None and order.pk in touched
+    ]
+    anew = {one.file.pk: one for one in judge_files(again, Actor.system("nfe"))} if again else {}
+    return [anew.get(one.file.pk, one) for one in judged]
 
 
 def _apply(judged: Judged) -> None:
@@ -83,8 +101,10 @@ def _apply(judged: Judged) -> None:
         except StaleVersion:
             # Something happened to the order since it was read, perhaps by the file before this one.
             _apply_once(_judge_again(judged))
-    except _AppliedMeanwhile:
-        return
+    except AppliedMeanwhile:
+        # Or it only came with another upload, and is still queued: whoever comes next takes it up again.
+        mine = NfeFile._default_manager.filter(pk=judged.file.pk, status=NfeFile.QUEUED)
+        mine.filter(touched_at=judged.file.touched_at).update(touched_at=None)
     except (FulfillmentError, IntegrityError) as error:
         _fail(judged, _told(error))
     except DatabaseError:
@@ -120,10 +140,10 @@ def _fail(judged: Judged, told: str) -> None:
 
 
 def _apply_once(judged: Judged) -> None:
-    actor = _actor(judged.file)
+    actor = actor_of(judged.file)
     if actor.kind == USER and not user_may(actor.user, "invoice"):
         raise InvalidInput({"file": [_("You do not have the permission for this step.")]})
-    if judged.verdict not in (APPLICABLE if judged.file.reason else APPLICABLE - {DIFFERS}):
+    if not judged.is_applicable:
         raise InvalidInput({"file": [finding.message for finding in _errors(judged)]})
     with transaction.atomic():
         _see_the_other_side(judged)
@@ -135,7 +155,7 @@ def _apply_once(judged: Judged) -> None:
             invoice = _file_note(judged, judged.invoice, actor)
         else:
             invoice = _invoice(judged, actor)
-        _write_result(judged, invoice)
+        write_results([(judged, invoice)])
 
 
 def _see_the_other_side(judged: Judged) -> None:
@@ -156,30 +176,6 @@ def _errors(judged: Judged) -> list[Finding]:
     return [finding for finding in judged.findings if finding.is_error] or judged.findings
 
 
-def _actor(file: NfeFile) -> Actor:
-    return Actor(file.decided_by_kind, file.decided_by_label, file.decided_by)
-
-
-def _key(file: NfeFile) -> str:
-    # Once for each time that somebody applied it: an invoice taken back by hand can be entered again.
-    return f"nfe-{file.batch}-{file.pk}"
-
-
-def _write_result(judged: Judged, invoice: Invoice | None) -> None:
-    set_verdict(judged)
-    row = judged.file
-    cancelled = judged.is_cancelling and judged.note is not None
-    # Compare and set: of two workers that hold the same file the second one takes back what it did.
-    mine = NfeFile._default_manager.filter(pk=row.pk, status=NfeFile.QUEUED, batch=row.batch).update(
-        status=NfeFile.SUPERSEDED if cancelled else NfeFile.APPLIED, invoice=invoice,
-        fulfillment=invoice.fulfillment_id if invoice else None, verdict=row.verdict, findings=row.findings,
-        kind=row.kind, access_key=row.access_key, facts=row.facts, problem="",
-    )  # fmt: skip
-    if not mine:
-        raise _AppliedMeanwhile
-    look_again([row.access_key], order_id=invoice.fulfillment_id if invoice else None, without=[row.pk])
-
-
 # ---- Notes ----
 
 
@@ -196,10 +192,10 @@ def _invoice(judged: Judged, actor: Actor) -> Invoice:
         # Orders from before shipments have none; then the note is for all of it.
         shipments=cover.shipments or None,
         units=cover.units,
-        data={"file": judged.file.name, "protocol": note.protocol, "total": f"{note.total:.2f}"},
+        data=evidence_of(judged),
         reason=judged.file.reason,
         expected_version=order.fulfillment.version,
-        key=_key(judged.file),
+        key=key_of(judged.file),
     )
     return Invoice(pk=change.data["invoice"], fulfillment_id=order.fulfillment.pk)
 
@@ -212,7 +208,7 @@ def _file_note(judged: Judged, invoice: Invoice, actor: Actor) -> Invoice:
 
 def _record(judged: Judged, invoice: Invoice, actor: Actor, reason: str = "") -> StatusChange:
     data = {"file": judged.file.name, "access_key": judged.key}
-    return move(invoice.fulfillment.order, FILED, actor=actor, data=data, reason=reason, key=_key(judged.file))
+    return move(invoice.fulfillment.order, FILED, actor=actor, data=data, reason=reason, key=key_of(judged.file))
 
 
 # ---- Events ----
@@ -234,7 +230,7 @@ def _cancel(judged: Judged, actor: Actor) -> Invoice | None:
     try:
         with transaction.atomic():
             invoicing.cancel_invoice(
-                order=invoice.fulfillment.order, actor=actor, reason=reason, invoice=invoice.pk, key=_key(judged.file)
+                order=invoice.fulfillment.order, actor=actor, reason=reason, invoice=invoice.pk, key=key_of(judged.file)
             )
     except TransitionNotAllowed as error:
         followups.open_followup(
@@ -246,6 +242,7 @@ def _cancel(judged: Judged, actor: Actor) -> Invoice | None:
         )
         return invoice
     filed = NfeFile._default_manager.filter(invoice=invoice, kind=NfeFile.NOTE, status=NfeFile.APPLIED)
+    hold(NfeFile._default_manager.filter(Q(pk=judged.file.pk) | Q(pk__in=filed)))
     filed.exclude(pk=judged.file.pk).update(status=NfeFile.SUPERSEDED)
     return invoice
 

@@ -17,6 +17,7 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.conf import settings
 from oscar_fulfillment.core.actors import USER, Actor
 from oscar_fulfillment.core.exceptions import InvalidInput
+from oscar_fulfillment.core.heads import compare_and_set
 from oscar_fulfillment.core.leases import insert_new
 from oscar_fulfillment.core.locks import lock_name
 from oscar_fulfillment.fiscal.nfe_files import Limits, Piece, TooMuch, open_files
@@ -121,7 +122,7 @@ def _row(piece: Piece, digest: str, batch: str, actor: Actor) -> NfeFile:
 def _again(digests: Sequence[str], taken: Taken, actor: Actor) -> None:
     """Files that are here already: shown with this upload, and looked at anew unless they are filed."""
     rows = NfeFile._default_manager.filter(sha256__in=digests)
-    _hold(rows)
+    hold(rows)
     # A person has taken the invoice back since: the note may be entered again, at the right order.
     free = Q(status=NfeFile.APPLIED, invoice__cancelled_at__isnull=False)
     undecided = Q(status__in=[NfeFile.CHECKED, NfeFile.REFUSED]) & Q(size__gt=0)
@@ -130,9 +131,15 @@ def _again(digests: Sequence[str], taken: Taken, actor: Actor) -> None:
     rows.update(batch=taken.batch, received_at=timezone.now(), received_by_label=actor.label)
 
 
-def _hold(rows: QuerySet[NfeFile]) -> None:
-    """Lock them in the order of their ids: an update takes them as they lie, and would cross another one."""
+def hold(rows: QuerySet[NfeFile]) -> None:
+    """Lock them in the order of their ids, in the caller's transaction: an update takes them as they lie, and would
+    cross another one."""
     list(rows.order_by("pk").select_for_update().values_list("pk"))
+
+
+def hold_any(files: Any) -> None:
+    """As :func:`hold`, for a queryset of any making: rows that it joins by outer joins cannot be locked."""
+    hold(NfeFile._default_manager.filter(pk__in=files.order_by().values("pk")))
 
 
 # ---- Checks ----
@@ -165,7 +172,7 @@ def claim(status: str, *, batch: str = "", most: int = CHUNK) -> list[int]:
     # Whoever moves the time has them; another worker that chose the same ones was late.
     mine = NfeFile._default_manager.filter(pk__in=chosen, status=status).filter(free)
     with transaction.atomic():
-        _hold(mine)
+        hold(mine)
         mine.update(touched_at=now)
     held = NfeFile._default_manager.filter(pk__in=chosen, status=status, touched_at=now)
     return list(held.order_by("pk").values_list("pk", flat=True))
@@ -177,21 +184,23 @@ def _one_by_one(pks: Sequence[int]) -> Iterable[NfeFile]:
 
 
 #: What a check writes.
-_COLUMNS = ("kind", "access_key", "environment", "facts", "verdict", "findings", "fulfillment", "status")
+_COLUMNS = ("kind", "access_key", "environment", "facts", "verdict", "findings", "fulfillment_id", "status")
 
 
 def _write_verdicts(judged: Sequence[Judged]) -> None:
+    if not judged:
+        return
+    for one in judged:
+        set_verdict(one)
+    rows = [one.file for one in judged]
+    keys = [row.access_key for row in rows if row.kind == NfeFile.CANCELLATION and row.verdict != REFUSED]
+    values = [{name: getattr(row, name) for name in _COLUMNS} for row in rows]
     with transaction.atomic():
-        _hold(NfeFile._default_manager.filter(pk__in=[one.file.pk for one in judged]))
-        for one in judged:
-            set_verdict(one)
-            # One by one: a statement for all of them would be built of a condition for each row and column, which
-            # costs more. Whoever was thrown away meanwhile stays away.
-            received = NfeFile._default_manager.filter(pk=one.file.pk, status=NfeFile.RECEIVED)
-            received.update(**{name: getattr(one.file, name) for name in _COLUMNS})
-        rows = [one.file for one in judged]
-        keys = [row.access_key for row in rows if row.kind == NfeFile.CANCELLATION and row.verdict != REFUSED]
-        look_again(keys, without=[row.pk for row in rows])
+        others = hold_with_others([row.pk for row in rows], keys=keys)
+        # Whoever was thrown away meanwhile stays away.
+        received = {"status": NfeFile.RECEIVED}
+        compare_and_set(NfeFile, [(row, received, each) for row, each in zip(rows, values, strict=True)])
+        look_again(others)
 
 
 def set_verdict(one: Judged) -> None:
@@ -207,20 +216,29 @@ def set_verdict(one: Judged) -> None:
     row.status = NfeFile.REFUSED if one.verdict in (REFUSED, KNOWN) else NfeFile.CHECKED
 
 
-def look_again(keys: Sequence[str], *, order_id: int | None = None, without: Sequence[int] = ()) -> int:
-    """Have files of these notes, and of this order, checked once more that wait for a person: something happened to
-    them. How many."""
-    meant = Q(access_key__in=[key for key in keys if key])
-    if order_id is not None:
-        meant |= Q(fulfillment=order_id)
-    rows = NfeFile._default_manager.filter(meant, status=NfeFile.CHECKED).exclude(pk__in=list(without))
-    return rows.update(status=NfeFile.RECEIVED, touched_at=None) if keys or order_id is not None else 0
+def hold_with_others(pks: Sequence[int], *, keys: Sequence[str] = (), orders: Sequence[int] = ()) -> list[int]:
+    """Lock these files, and those of these notes and orders that wait for a person: in one go, since whoever locks one
+    set after the other may cross somebody else. The others' ids, see :func:`look_again`."""
+    meant = Q(access_key__in={key for key in keys if key}) | Q(fulfillment__in=set(orders))
+    rows = NfeFile._default_manager.filter(Q(pk__in=pks) | (meant & Q(status=NfeFile.CHECKED)))
+    held = rows.order_by("pk").select_for_update().values_list("pk", "status")
+    mine = set(pks)
+    return [pk for pk, status in held if pk not in mine and status == NfeFile.CHECKED]
+
+
+def look_again(pks: Sequence[int]) -> int:
+    """Have these files checked once more, as far as they wait for a person: something happened to their note or order.
+    How many."""
+    rows = NfeFile._default_manager.filter(pk__in=pks, status=NfeFile.CHECKED)
+    return rows.update(status=NfeFile.RECEIVED, touched_at=None) if pks else 0
 
 
 def check_again(*, files: Any) -> int:
     """Have these files (a queryset) checked once more, as far as they wait for a person; how many."""
     rows = files.filter(status__in=[NfeFile.CHECKED, NfeFile.REFUSED], size__gt=0)
-    return rows.update(status=NfeFile.RECEIVED, touched_at=None, problem="")
+    with transaction.atomic():
+        hold_any(rows)
+        return rows.update(status=NfeFile.RECEIVED, touched_at=None, problem="")
 
 
 # ---- What a person says of a file ----

@@ -20,7 +20,7 @@ from oscar_fulfillment.fiscal.nfe_checks import Shop
 from oscar_fulfillment.fiscal.nfe_cover import Cover, find_cover
 from oscar_fulfillment.fiscal.nfe_facts import CANCELLATION, Event, Note, read_nfe
 from oscar_fulfillment.fiscal.nfe_findings import CHOICES, Finding, NfeError, find
-from oscar_fulfillment.fiscal.nfe_order_checks import REFUSED, check_order, verdict_of
+from oscar_fulfillment.fiscal.nfe_order_checks import APPLICABLE, DIFFERS, REFUSED, check_order, verdict_of
 from oscar_fulfillment.fiscal.nfe_signature import Bundle, read_bundle
 from oscar_fulfillment.models import Invoice, NfeFile, OrderFulfillment
 from oscar_fulfillment.selectors.nfe_matching import Match, match_notes
@@ -50,6 +50,11 @@ class Judged:
     @property
     def verdict(self) -> str:
         return verdict_of(self.findings)
+
+    @property
+    def is_applicable(self) -> bool:
+        """Whether its verdict lets it be applied: one that differs from its order only with a reason."""
+        return self.verdict in (APPLICABLE if self.file.reason else APPLICABLE - {DIFFERS})
 
     @property
     def key(self) -> str:

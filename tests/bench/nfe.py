@@ -17,18 +17,20 @@ from oscar_fulfillment.test import nfe
 from oscar_fulfillment.test.fiscal import make_cpf
 
 from . import shared
-from .worker import memory
+from .worker import Statements, memory
 
 PREFIX = "NFE"
 ACTOR = Actor.system("bench")
 
 
 def import_notes(count: int) -> dict[str, Any]:
-    """Seconds of storing, checking and applying ``count`` notes, files that ended well, and memory grown in kB."""
+    """Seconds of storing, checking and applying ``count`` notes, files that ended well, memory grown in kB, and statements
+    for each."""
     orders = _released(count)
     packed = _packed(orders)
-    with override_settings(OSCAR_FULFILLMENT=_settings(count)):
+    with override_settings(OSCAR_FULFILLMENT=_settings(count)), Statements() as counted:
         found = _import(packed)
+    found["statements"] = len(counted.sql) / count
     _clean(orders)
     return found
 

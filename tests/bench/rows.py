@@ -321,6 +321,7 @@ def p11(benches: list[Any]) -> None:
     bench.say("P11", f"{NOTES:,} NF-e files imported, signatures checked", f"{NOTES / found['all']:.0f}/s", ">= 40/s")
     bench.say("P11", f"  judged ({found['good']} good)", f"{NOTES / found['check']:.0f}/s")
     bench.say("P11", f"  applied to their orders ({found['applied']})", f"{NOTES / found['apply']:.0f}/s")
+    bench.say("P11", "  statements for each file", f"{found['statements']:.1f}")
     bench.say("P11", "  memory", f"+{found['grown'] // 1024} MB", "flat")
 
 

@@ -66,6 +66,7 @@ def test_a_note_is_looked_at_issued_and_printed(client, boss, office):
     shown = text_of(client.get(note_url(note)))
     assert note.access_key[:4] in shown
     assert "Possible until" in shown
+    assert ".." not in shown
     xml = client.get(note_url(note, "-xml"))
     assert xml.content == bytes(note.proc_xml)
     assert f'filename="{note.access_key}-nfe.xml"' in xml["Content-Disposition"]
@@ -76,6 +77,15 @@ def test_a_note_is_looked_at_issued_and_printed(client, boss, office):
     assert made.status_code == 302
     assert pdf.words(client.get(made.url).content).count("DANFE")
     assert OrderFulfillment.objects.get(pk=order.pk).history.filter(action="print").exists()
+
+
+def test_an_order_without_notes_and_without_anything_to_issue_has_no_card(client, boss, office):
+    order = factories.paid_order()
+    assert 'id="emissions"' not in client.get(page_url(order)).content.decode()
+    order = shop.released()
+    assert 'id="emissions"' in client.get(page_url(order)).content.decode()
+    client.force_login(factories.staff_user("release_order"))
+    assert 'id="emissions"' not in client.get(page_url(order)).content.decode()
 
 
 def test_what_is_missing_is_listed_with_the_way_there(client, boss, office):

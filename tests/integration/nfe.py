@@ -1,6 +1,7 @@
 """What the tests of fiscal notes share: released orders with a buyer, files taken in and applied."""
 
 import io
+from contextlib import contextmanager
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import NfeFile, OrderFulfillment
@@ -42,3 +43,13 @@ def codes(file):
 
 def shipping(order):
     return OrderFulfillment.objects.get(pk=order.pk).shipping_status
+
+
+@contextmanager
+def heard(signal, receiver):
+    """A plugin listens to this signal."""
+    signal.connect(receiver)
+    try:
+        yield
+    finally:
+        signal.disconnect(receiver)

@@ -24,10 +24,11 @@ from oscar_fulfillment.services import (
     release,
     shipping,
 )
+from oscar_fulfillment.signals import validate_transition
 from oscar_fulfillment.test import factories, nfe
 from oscar_fulfillment.test.fiscal import DEMO_CNPJ, DEMO_CNPJ_ALPHANUMERIC, make_cnpj, make_cpf
 
-from .nfe import ERP, apply, codes, released, take
+from .nfe import ERP, apply, codes, heard, released, take
 from .nfe import shipping as status_of
 
 pytestmark = [pytest.mark.django_db, pytest.mark.feature("A9", "A10", "Z5")]
@@ -602,21 +603,18 @@ def test_applying_is_once_and_a_retry_takes_only_what_failed():
     assert Invoice.objects.count() == 3
 
 
-def test_what_failed_by_chance_is_retried_by_itself_in_its_batch(monkeypatch):
+def test_what_failed_by_chance_is_retried_by_itself_in_its_batch():
     orders = [released(), released()]
     files = take(*(nfe.make_note(order=order) for order in orders))
-    real = invoicing.invoice_order
 
-    def fails(**said):
-        if said["order"].number == orders[0].number:
+    def fails(order, **said):
+        if order.number == orders[0].number:
             raise RuntimeError("a plugin that raises")
-        return real(**said)
 
-    monkeypatch.setattr(invoicing, "invoice_order", fails)
-    assert apply(*files)
+    with heard(validate_transition, fails):
+        assert apply(*files)
     assert (files[0].status, files[1].status) == ("checked", "applied")
     assert "unexpected error" in files[0].problem
-    monkeypatch.undo()
     batch = nfe_applying.retry_files(batch=files[0].batch, actor=ERP)
     nfe_work.begin(batch)
     files[0].refresh_from_db()
@@ -650,20 +648,18 @@ def test_a_worker_that_died_leaves_its_files_to_the_next():
     assert [file.status for file in files] == ["applied", "applied"]
 
 
-def test_the_checks_of_many_cost_one_statement_more_for_each():
+def test_the_checks_of_many_cost_no_statement_more():
     orders = [released() for _number in range(6)]
     contents = [nfe.make_note(order=order) for order in orders]
 
     def statements(some):
         NfeFile.objects.all().delete()
         nfe_imports.take_files(files=[(f"{n}.xml", io.BytesIO(c)) for n, c in enumerate(some)], actor=ERP)
-        with CaptureQueriesContext(
-            connection,
-        ) as counted:
+        with CaptureQueriesContext(connection) as counted:
             assert nfe_imports.check_received() == len(some)
         return len(counted)
 
-    assert statements(contents) == statements(contents[:2]) + 4
+    assert statements(contents) == statements(contents[:2])
 
 
 def test_nothing_of_a_note_is_in_the_log(caplog):

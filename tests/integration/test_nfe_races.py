@@ -4,6 +4,7 @@ import io
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 
 import pytest
 from django.db import connection, connections
@@ -124,3 +125,37 @@ def test_a_cancellation_and_its_note_at_the_same_moment_end_cancelled(race):
             "released",
             0,
         )
+
+
+def test_workers_with_whole_chunks_and_a_hand_enter_each_note_once(race):
+    for _round in ROUNDS:
+        orders = [released() for _number in range(6)]
+        files = take(*(nfe.make_note(order=order) for order in orders))
+        rows = NfeFile.objects.filter(pk__in=[file.pk for file in files])
+
+        def work(number, rows=rows, orders=orders, files=files):
+            if number == 0:
+                # Backwards: whoever enters several locks their orders in one order all the same.
+                for order in orders[:1:-2]:
+                    with suppress(FulfillmentError):
+                        invoicing.invoice_order(order=order, actor=ERP, kind="none")
+                return
+            # Each has some of them, overlapping; and as if the others' workers had been given up.
+            mine = [file.pk for file in files[number % 3 :]]
+            nfe_applying.apply_files(files=rows.filter(pk__in=mine), actor=ERP)
+            for pk in mine:
+                NfeFile.objects.filter(pk=pk, status="queued").update(touched_at=None)
+            while nfe_applying.apply_queued():
+                pass
+
+        results = race(work)
+        assert not [result for result in results if isinstance(result, Exception)]
+        nfe_work.work()
+        assert [status_of(order) for order in orders] == ["invoiced"] * 6
+        for order, file in zip(orders, files, strict=True):
+            file.refresh_from_db()
+            invoice = Invoice.objects.get(fulfillment=order.pk)
+            assert StatusChange.objects.filter(fulfillment=order.pk, action="invoice").count() == 1
+            assert (file.status, file.invoice_id) == (
+                ("applied", invoice.pk) if invoice.access_key else ("checked", None)
+            )

@@ -134,6 +134,16 @@ def test_codes_that_we_know_say_what_helps():
     assert codes.hint("778").where == codes.PROFILE
     assert codes.hint("302").where == codes.PERSON
     assert codes.hint("12345") is None
+    # 303 is about the buyer, 271 about the firm's own municipality, 728 about the buyer's registration.
+    assert codes.hint("303") == codes.hint("302") != codes.hint("301")
+    assert (codes.hint("271").where, codes.hint("275").where) == (codes.SETTINGS, codes.MEND)
+    assert codes.hint("728") == codes.hint("232")
+    assert codes.hint("1115").where == codes.hint("529").where == codes.PROFILE
+    # Return notes, consumers' notes, places where goods are fetched, SUFRAMA: never about a sale of ours.
+    assert not [code for code in ("235", "297", "298", "321", "327", "512", "519", "725", "853") if codes.hint(code)]
+    assert "678" not in codes.LATER
+    assert all(len(code) in (3, 4) for code in codes.HINTS)
+    assert len(codes.HINTS) == sum(len(listed.split()) for _hint, listed in codes._BY_HINT)
     assert missing_packages() == ()
 
 

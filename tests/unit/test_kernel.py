@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import hmac
+import re
 from datetime import UTC, datetime
 from types import SimpleNamespace
 
@@ -202,7 +203,11 @@ def test_moments_are_compared_with_the_clock(monkeypatch):
 
 @pytest.mark.django_db(transaction=True)
 def test_locks_live_only_inside_a_transaction():
-    for lock in (lambda: locks.lock_rows(User.objects.all()), lambda: locks.lock_name("x")):
+    for lock in (
+        lambda: locks.lock_rows(User.objects.all()),
+        lambda: locks.lock_name("x"),
+        lambda: locks.lock_names("xy"),
+    ):
         with pytest.raises(TransactionManagementError, match="only inside a transaction"):
             lock()
 
@@ -213,9 +218,14 @@ def test_rows_are_locked_in_the_order_of_their_keys():
     with transaction.atomic(), CaptureQueriesContext(connection) as queries:
         assert locks.lock_rows(User.objects.order_by("username")) == users
         locks.lock_name("schedules")
+        locks.lock_names(["b", "a", "b"])
     if connection.vendor == "postgresql":
         assert 'ORDER BY "auth_user"."id" ASC FOR UPDATE OF "auth_user"' in queries[0]["sql"]
         assert "pg_advisory_xact_lock(" in queries[1]["sql"]
+        assert len(queries) == 3
+        asked = [int(number) for number in re.findall(r"-?\d{5,}", queries[2]["sql"])]
+        assert len(asked) == 2
+        assert asked == sorted(asked)
 
 
 # The hash of a history row: whoever changes how it is computed breaks every history that was written before.

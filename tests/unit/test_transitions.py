@@ -84,6 +84,36 @@ def test_a_batch_tells_done_refused_and_replayed_apart(team):
     assert StatusChange.objects.filter(machine="document").count() == 1
 
 
+def test_a_batch_is_told_more_of_each_and_leaves_out_who_was_overtaken(team):
+    orders = [factories.placed_order() for _ in range(4)]
+    notes.add_note(order=orders[1], actor=team, text="harmless")
+    payments.approve_payment(order=orders[2], actor=team)
+    seen = {}
+
+    def effect(steps):
+        seen.update({step.subject.pk: (step.context["a"], step.context.get("b")) for step in steps})
+        payments.approve_effect(steps)
+
+    each = {
+        order.pk: transitions.Told(
+            key=f"k{order.pk}", reason=order.number, data={"n": number}, context={"b": number}, expected_version=1
+        )
+        for number, order in enumerate(orders[:3])
+    }
+    told = {"data": {"n": 9, "m": 9}, "context": {"a": 1}, "key": "all", "reason": "all", "each": each}
+    pks = [order.pk for order in orders]
+    steps = door.move_many(pks, payments.APPROVE, actor=team, effect=effect, **told)
+    assert [[reason.code for reason in step.reasons] for step in steps] == [[], [], ["stale"], []]
+    assert seen == {pks[0]: (1, 0), pks[1]: (1, 1), pks[3]: (1, None)}
+    made = [step.change for step in steps if step.change]
+    assert [(row.idempotency_key, row.reason, row.data["n"], row.data["m"]) for row in made] == [
+        (f"k{pks[0]}", orders[0].number, 0, 9), (f"k{pks[1]}", orders[1].number, 1, 9), ("all", "all", 9, 9),
+    ]  # fmt: skip
+    again = door.move_many(pks, payments.APPROVE, actor=team, effect=effect, **told)
+    assert [step.replayed for step in again] == [True, True, False, True]
+    assert [step.change for step in again if step.change] == made
+
+
 def test_a_batch_without_anything_to_do_writes_nothing(team, django_assert_max_num_queries):
     order = factories.cancelled_order()
     called = []

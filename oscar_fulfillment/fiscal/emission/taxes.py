@@ -155,7 +155,12 @@ def _contribution(name: str, code: str, percent: Decimal, base: Decimal) -> tupl
 
 
 def _reform(found: LineTaxes, rules: TaxRules, base: Decimal) -> dict[str, Any]:
-    """IBS and CBS: their base is the value without ICMS, PIS and COFINS (LC 214/2025 art. 12; NT 2025.002, UB16-10)."""
+    """IBS and CBS: their base is the value without IPI, ICMS and its poverty fund, both also of the buyer's state, PIS
+    and COFINS (LC 214/2025 art. 12, until 2032).
+
+    The same sum as rule UB16-10 of NT 2025.002-RTC, which was announced for later and has been taken out again: the tax
+    office does not check the base (as of v1.31 and on), only that rates and products fit it.
+    """
     state = cents(base * rules.ibs_state_rate / HUNDRED)
     city = cents(base * rules.ibs_city_rate / HUNDRED)
     cbs = cents(base * rules.cbs_rate / HUNDRED)
