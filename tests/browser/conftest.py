@@ -133,12 +133,20 @@ def check_page(page, name, widths=WIDTHS, ignore=()):
     assert not found, "\n".join(found)
 
 
+@pytest.fixture(scope="session")
+def prepared_sandbox(tmp_path_factory):
+    """The folder of a sandbox with its demo data, made once: that takes longer than starting one."""
+    from .sandbox_shop import prepare_sandbox
+
+    return prepare_sandbox(tmp_path_factory.mktemp("prepared"))
+
+
 @pytest.fixture(scope="module")
-def shop(tmp_path_factory):
+def shop(tmp_path_factory, prepared_sandbox):
     """The address of a sandbox that runs for this module's tests, and its log."""
     from .sandbox_shop import running_sandbox
 
-    with running_sandbox(tmp_path_factory.mktemp("sandbox")) as found:
+    with running_sandbox(tmp_path_factory.mktemp("sandbox"), prepared_sandbox) as found:
         yield found
 
 

@@ -6,6 +6,7 @@ The fixtures ``shop`` (a running sandbox) and ``person`` (somebody at a machine 
 import os
 import pathlib
 import re
+import shutil
 import signal
 import socket
 import subprocess
@@ -26,21 +27,34 @@ def free_port():
         return probe.getsockname()[1]
 
 
+def _environment(folder):
+    """Without what the tests' own settings are chosen by."""
+    ours = ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL")
+    kept = {name: value for name, value in os.environ.items() if name not in ours}
+    return kept | {"SANDBOX_VAR": str(folder / "var")}
+
+
+def prepare_sandbox(folder):
+    """The data of a sandbox that was never started: tables and demo shop, to be copied for each module of tests."""
+    if "SANDBOX_URL" not in os.environ:
+        command = [sys.executable, "-m", "sandbox.run", "--prepare-only"]
+        subprocess.run(command, cwd=ROOT, env=_environment(folder), check=True, timeout=400, stdout=subprocess.DEVNULL)
+    return folder
+
+
 @contextmanager
-def running_sandbox(folder):
+def running_sandbox(folder, prepared):
     """Start one and yield its address and its log. SANDBOX_URL names one that runs already, while a test is written."""
     if running := os.environ.get("SANDBOX_URL"):
         yield running, None
         return
     port, log = free_port(), folder / "log.txt"
-    environment = {
-        k: v for k, v in os.environ.items() if k not in ("DJANGO_SETTINGS_MODULE", "DATABASE_URL", "REDIS_URL")
-    }
+    shutil.copytree(prepared / "var", folder / "var")
     with log.open("w") as output:
         process = subprocess.Popen(
             [sys.executable, "-m", "sandbox.run", "--port", str(port)],
             cwd=ROOT,
-            env=environment | {"SANDBOX_VAR": str(folder / "var")},
+            env=_environment(folder),
             stdout=output,
             stderr=subprocess.STDOUT,
             start_new_session=True,
