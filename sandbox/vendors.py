@@ -187,7 +187,8 @@ def connectors(simulators: str) -> dict[str, Any]:
                 "url": f"{simulators}/erp/orders",
                 "secrets": [erp.SECRET],
                 "allow_hosts": [urlsplit(simulators).netloc],
-                "currencies": ["EUR"],
+                # Switzerland and the euro countries: the accounts get the Swiss orders beside it.
+                "currencies": ["CHF", "EUR"],
             },
         },
         "onec": {

@@ -177,7 +177,7 @@ def step(tab, action, fields=None):
         else:
             field.fill(value)
     with tab.expect_navigation():
-        form.locator("[type=submit]").first.click()
+        form.locator("[data-submit]").first.click()
     tab.wait_for_load_state()
 
 
