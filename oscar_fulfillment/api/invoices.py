@@ -12,7 +12,7 @@ from oscar_fulfillment.connectors.records import Change, InvoiceFacts, TrackingF
 from oscar_fulfillment.core.exceptions import InvalidInput
 from oscar_fulfillment.models import Export, OrderFulfillment, OutsideChange
 from oscar_fulfillment.models.invoice import NFE
-from oscar_fulfillment.services import connector_changes, connector_exports, invoicing, outside_facts
+from oscar_fulfillment.services import connector_changes, connector_exports, connector_ledger, invoicing, outside_facts
 from oscar_fulfillment.services.webhook_bodies import moment
 
 from . import invoice_mapping
@@ -96,7 +96,7 @@ def _tell(call: Call, fulfillment: OrderFulfillment, what: str, change: Change) 
     # Who says what became of an order has it, whether it said so before or not.
     export = connector_exports.order_export(call.key.system, fulfillment.pk)
     if export is not None and export.status in Export.OPEN:
-        connector_exports.acknowledge(pks=[export.pk])
+        connector_ledger.acknowledge(pks=[export.pk])
     return row
 
 

@@ -9,9 +9,9 @@ from django.utils.translation import gettext as _
 from oscar_fulfillment.connectors.base import ORDER
 from oscar_fulfillment.connectors.order_document import order_document
 from oscar_fulfillment.models import Export
-from oscar_fulfillment.services import connector_exports, connector_records
+from oscar_fulfillment.services import connector_exports, connector_ledger, connector_records
 from oscar_fulfillment.services.api_keys import option
-from oscar_fulfillment.services.connector_exports import ExportBusy
+from oscar_fulfillment.services.connector_ledger import ExportBusy
 
 from .calls import Call
 from .problems import Problem
@@ -33,7 +33,7 @@ def list_orders(call: Call) -> dict[str, Any]:
     page, is_more = found[:limit], len(found) > limit
     records = connector_records.records([export.fulfillment_id for export in page])
     documents = [order_document(record) for record in records]
-    connector_exports.hand_out([export.pk for export in page])
+    connector_ledger.hand_out([export.pk for export in page])
     return {"orders": documents, "next_cursor": f"e{page[-1].pk}" if is_more else None}
 
 
@@ -80,7 +80,7 @@ def _acknowledge(call: Call, order_id: int, external_id: str) -> str:
         return _("You have acknowledged this order under another id.")
     named = {export.pk: external_id.strip()} if external_id.strip() else {}
     try:
-        connector_exports.acknowledge(pks=[export.pk], external_ids=named)
+        connector_ledger.acknowledge(pks=[export.pk], external_ids=named)
     except ExportBusy as error:
         return str(error)
     return ""

@@ -18,7 +18,7 @@ def connector_permissions() -> dict[str, list[str]]:
 
 
 def connector_urls() -> list[URLPattern]:
-    from . import connection_views
+    from . import connection_views, connector_rule_views
     from . import connector_views as views
 
     def export(step: str) -> URLPattern:
@@ -40,7 +40,7 @@ def connector_urls() -> list[URLPattern]:
         change("again"),
         change("settled"),
         path("systems/<slug:alias>/ask/", views.AskView.as_view(), name="connector-ask"),
-        path("systems/<slug:alias>/rules/", views.RulesView.as_view(), name="connector-rules"),
+        path("systems/<slug:alias>/rules/", connector_rule_views.RulesView.as_view(), name="connector-rules"),
         connection("connect", connection_views.ConnectView),
         connection("callback", connection_views.CallbackView),
         path(

@@ -6,7 +6,6 @@ from typing import Any
 from urllib.parse import urlencode
 
 from django.contrib import messages
-from django.core.cache import cache
 from django.db import transaction
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
@@ -22,25 +21,21 @@ from django.views.generic import View
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.connectors.base import Capability
 from oscar_fulfillment.core.actors import Actor
-from oscar_fulfillment.core.exceptions import FulfillmentError, InvalidInput
-from oscar_fulfillment.models import ConnectorState, Export, OutsideChange, StatusRule
+from oscar_fulfillment.models import ConnectorState, Export, OutsideChange
 from oscar_fulfillment.selectors import connectors as reads
 from oscar_fulfillment.services import (
     connector_changes,
-    connector_exports,
+    connector_ledger,
     connector_oauth,
-    connector_rules,
     connector_watch,
 )
 
 from . import connector_words as words
-from .connector_forms import ChangesForm, ExportsForm, NarrowForm, RuleSets
+from .connector_forms import ChangesForm, ExportsForm, NarrowForm
 from .page_reading import demand
 
 #: The most exports that one click sends again.
 AT_ONCE = 500
-#: Seconds for which the statuses of a system are not asked for again.
-_STATES_KEPT = 600
 _MOST = 2**63
 
 
@@ -198,12 +193,12 @@ class ExportStepView(ConnectorBase):
             raise Http404
         try:
             if self.step == "again":
-                connector_exports.send_again(export=export, actor=self.actor)
+                connector_ledger.send_again(export=export, actor=self.actor)
                 messages.success(request, _("It goes again."))
             else:
-                connector_exports.dismiss(export=export, actor=self.actor)
+                connector_ledger.dismiss(export=export, actor=self.actor)
                 messages.success(request, _("It does not go there."))
-        except connector_exports.ExportBusy as error:
+        except connector_ledger.ExportBusy as error:
             messages.warning(request, str(error))
         return self.back("dashboard:export-list")
 
@@ -217,8 +212,8 @@ class ExportsAgainView(ConnectorBase):
         count = 0
         for export in reads.failed(request.POST.get("system", "").replace("\x00", "")[:32], AT_ONCE):
             try:
-                connector_exports.send_again(export=export, actor=self.actor)
-            except connector_exports.ExportBusy:
+                connector_ledger.send_again(export=export, actor=self.actor)
+            except connector_ledger.ExportBusy:
                 continue  # somebody else has sent it in this moment
             count += 1
         if count:
@@ -254,62 +249,3 @@ class ChangeStepView(ConnectorBase):
             messages.error(request, _("Still not possible: %(why)s") % {"why": found.problem})
         else:
             messages.success(request, _("Done."))
-
-
-class RulesView(ConnectorBase):
-    """The status rules of a system, both ways."""
-
-    http_method_names = ["get", "head", "post", "options"]
-
-    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        demand(request.user, "manage_connectors")
-        if kwargs["alias"] not in connectors or not has_rules(kwargs["alias"]):
-            raise Http404
-        return super().dispatch(request, *args, **kwargs)
-
-    def get(self, request: HttpRequest, alias: str) -> HttpResponse:
-        return self.show(alias, RuleSets(connector_rules.rules_of(alias)))
-
-    def post(self, request: HttpRequest, alias: str) -> HttpResponse:
-        if "reset" in request.POST:
-            connector_rules.save_rules(connector=alias, rules=[])
-            messages.success(request, _("The rules that come with it count again."))
-            return redirect("dashboard:connector-rules", alias=alias)
-        sets = RuleSets(connector_rules.rules_of(alias), request.POST)
-        if not sets.is_valid():
-            return self.show(alias, sets, [_("Look at the marked rules.")], status=422)
-        kept = sets.kept()
-        try:
-            connector_rules.save_rules(connector=alias, rules=[values for _form, values in kept])
-        except InvalidInput as error:
-            general = []
-            for place, problems in error.errors.items():
-                if place.isdecimal():
-                    for problem in problems:
-                        kept[int(place)][0].add_error(None, problem)
-                else:
-                    general += problems
-            return self.show(alias, sets, general or [_("Look at the marked rules.")], status=422)
-        messages.success(request, _("The rules are saved."))
-        return redirect("dashboard:connector-rules", alias=alias)
-
-    def show(self, alias: str, sets: RuleSets, errors: list[Any] | None = None, status: int = 200) -> HttpResponse:
-        states, problem = known_states(alias)
-        context = {
-            "alias": alias, "name": words.name_of(alias), "sets": sets, "errors": errors or [], "states": states,
-            "problem": problem, "is_own": StatusRule._default_manager.filter(connector=alias).exists(),
-        }  # fmt: skip
-        return TemplateResponse(self.request, "oscar_fulfillment/connectors/rules.html", context, status=status)
-
-
-def known_states(alias: str) -> tuple[list[Any], str]:
-    """Their statuses for the choice, and why there are none where the system cannot be asked."""
-    key = f"oscar_fulfillment.states.{alias}"
-    if (kept := cache.get(key)) is not None:
-        return kept, ""
-    try:
-        states = list(connectors.get(alias).states())
-    except FulfillmentError as error:
-        return [], str(error)
-    cache.set(key, states, _STATES_KEPT)
-    return states, ""

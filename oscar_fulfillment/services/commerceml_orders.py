@@ -22,7 +22,7 @@ from oscar_fulfillment.connectors.records import Rule
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.models import ExchangeSession, Export, OrderFulfillment
 
-from . import connector_exports, connector_records, connector_rules
+from . import connector_ledger, connector_records, connector_rules
 
 #: Orders that are in memory at once.
 BATCH = 50
@@ -40,7 +40,7 @@ def query(connector: CommerceML, session: ExchangeSession) -> Iterator[bytes]:
         states = {row.pk: connector_rules.state_out(rules, row.fulfillment) for row in rows}
         held.handed = [[row.pk, row.sequence, row.fulfillment.version, states[row.pk]] for row in rows]
         held.save(update_fields=["handed"])
-        connector_exports.hand_out([row.pk for row in rows])
+        connector_ledger.hand_out([row.pk for row in rows])
     session.handed = held.handed
     version = held.version or connector.schema("")
     orders = _outgoing(connector, rules, [row.fulfillment_id for row in rows])
@@ -76,7 +76,7 @@ def success(session: ExchangeSession) -> int:
         rows = lock_rows(Export._default_manager.filter(pk__in=told, status__in=[Export.SENT, Export.WAITING]))
         # One that a later step asked for again has changed since it was read: it waits for the next question.
         same = [row.pk for row in rows if row.sequence == told[row.pk][0]]
-        number = connector_exports.acknowledge(pks=same)
+        number = connector_ledger.acknowledge(pks=same)
         now = timezone.now()
         shown: dict[tuple[str, int], list[int]] = defaultdict(list)
         for pk in same:

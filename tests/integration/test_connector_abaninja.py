@@ -11,7 +11,7 @@ from django.utils import timezone
 
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.models import ConnectorState, FollowUp, OutboundMessage, OutsideChange
-from oscar_fulfillment.services import cancelling, connector_exports, payments, receipts, release, restoring, shipping
+from oscar_fulfillment.services import cancelling, connector_ledger, payments, receipts, release, restoring, shipping
 from oscar_fulfillment.services.connector_exports import order_export
 from oscar_fulfillment.test import factories
 from sandbox.simulators import abaninja as simulation
@@ -403,7 +403,7 @@ def test_an_order_that_is_sent_again_by_hand_stays_one(vendor):
     (row,) = ledger("abaninja")
     type(row).objects.filter(pk=row.pk).update(status="failed", external_id="")
     row.refresh_from_db()
-    connector_exports.send_again(export=row, actor=TEAM)
+    connector_ledger.send_again(export=row, actor=TEAM)
     send("abaninja")
     assert rows() == [("order", "acknowledged")]
     assert len(invoices(vendor, order)) == 1
@@ -613,7 +613,7 @@ def test_a_refused_invoice_is_shown_with_their_words_and_sent_again(vendor):
     address = order.shipping_address
     address.state = "vd"
     address.save()
-    connector_exports.send_again(export=row, actor=TEAM)
+    connector_ledger.send_again(export=row, actor=TEAM)
     send("abaninja")
     assert rows() == [("order", "acknowledged")]
 

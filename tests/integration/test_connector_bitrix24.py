@@ -17,7 +17,7 @@ from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered
 from oscar_fulfillment.models import FollowUp, InboundMessage, LaneHealth, OrderFulfillment, OutsideChange
 from oscar_fulfillment.services import (
     connector_changes,
-    connector_exports,
+    connector_ledger,
     connector_rules,
     connector_watch,
     editing,
@@ -226,7 +226,7 @@ def test_rows_that_were_refused_are_completed_when_it_is_sent_again(crm, portal,
     (row,) = ledger(ALIAS)
     assert (row.status, row.error) == ("failed", "Bitrix24 refused: Row is odd")
     monkeypatch.setattr(portal, "_rows_set", whole)
-    connector_exports.send_again(export=row, actor=TEAM)
+    connector_ledger.send_again(export=row, actor=TEAM)
     send(ALIAS)
     assert ledger(ALIAS)[0].status == "acknowledged"
     assert len(deal_of(portal, order)["rows"]) == 1

@@ -27,7 +27,7 @@ from oscar_fulfillment.services import (
     commerceml_import,
     commerceml_sessions,
     connector_changes,
-    connector_exports,
+    connector_ledger,
 )
 from oscar_fulfillment.tasks import watch_exchanges
 from oscar_fulfillment.test import factories
@@ -169,11 +169,11 @@ def test_an_order_that_changed_meanwhile_is_offered_anew(onec):
 
 def test_what_a_person_dismissed_is_not_handed_out(onec):
     order, other = released(), released()
-    connector_exports.dismiss(export=ledger("onec")[0], actor=TEAM)
+    connector_ledger.dismiss(export=ledger("onec")[0], actor=TEAM)
     assert numbers(session()) == [other.number]
     wire = session()
     numbers(wire)
-    connector_exports.dismiss(export=ledger("onec")[1], actor=TEAM)
+    connector_ledger.dismiss(export=ledger("onec")[1], actor=TEAM)
     wire.success()
     assert statuses() == ["dismissed"] * 2
     assert order.number not in numbers(session())

@@ -9,8 +9,8 @@ import pytest
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.connectors.base import Capability
 from oscar_fulfillment.models import Export, FollowUp, OutboundMessage
-from oscar_fulfillment.services import connector_exports, connector_records, notes, payments, release
-from oscar_fulfillment.services.connector_exports import ExportBusy
+from oscar_fulfillment.services import connector_ledger, connector_records, notes, payments, release
+from oscar_fulfillment.services.connector_ledger import ExportBusy
 from oscar_fulfillment.test import factories
 
 from .connectors import configured, due_now, ledger, send
@@ -87,7 +87,7 @@ def test_where_nobody_can_look_a_lost_answer_waits_for_a_person():
         assert "Look over there" in row.error
         assert erp.effects == [("order", order.number)]
         assert FollowUp.objects.get(kind="export_failed").fulfillment_id == order.pk
-        connector_exports.send_again(export=row, actor=TEAM)
+        connector_ledger.send_again(export=row, actor=TEAM)
         send("erp")
         assert ledger("erp")[0].status == "acknowledged"
         assert FollowUp.objects.get(kind="export_failed").closed_at
@@ -109,12 +109,12 @@ def test_a_refusal_is_shown_and_can_be_sent_again(erp):
     assert (row.status, row.error) == ("failed", "the tax number is wrong")
     assert FollowUp.objects.get(kind="export_failed").note == "the tax number is wrong"
     erp.refuse("")
-    connector_exports.send_again(export=row, actor=TEAM)
+    connector_ledger.send_again(export=row, actor=TEAM)
     send("erp")
     (row,) = ledger("erp")
     assert (row.status, row.error) == ("acknowledged", "")
     with pytest.raises(ExportBusy):
-        connector_exports.send_again(export=row, actor=TEAM)
+        connector_ledger.send_again(export=row, actor=TEAM)
     assert ("order", order.number) in erp.effects
 
 
@@ -122,15 +122,15 @@ def test_what_is_dismissed_does_not_go(erp):
     erp.refuse("no")
     released()
     (row,) = ledger("erp")
-    connector_exports.dismiss(export=row, actor=TEAM)
+    connector_ledger.dismiss(export=row, actor=TEAM)
     assert ledger("erp")[0].status == "dismissed"
     assert FollowUp.objects.get(kind="export_failed").outcome == "nothing"
     erp.refuse("")
-    connector_exports.send_again(export=row, actor=TEAM)
+    connector_ledger.send_again(export=row, actor=TEAM)
     send("erp")
     assert ledger("erp")[0].status == "acknowledged"
     with pytest.raises(ExportBusy):
-        connector_exports.dismiss(export=ledger("erp")[0], actor=TEAM)
+        connector_ledger.dismiss(export=ledger("erp")[0], actor=TEAM)
 
 
 def test_a_payment_goes_after_its_order():
@@ -163,16 +163,16 @@ def test_what_is_fetched_waits_until_it_is_acknowledged():
         order = released()
         (row,) = ledger("erp")
         assert (row.status, row.fulfillment_id) == ("waiting", order.pk)
-        assert connector_exports.hand_out([row.pk]) == 1
+        assert connector_ledger.hand_out([row.pk]) == 1
         assert ledger("erp")[0].status == "sent"
-        assert connector_exports.acknowledge(pks=[row.pk], external_ids={row.pk: "77"}) == 1
-        assert connector_exports.acknowledge(pks=[row.pk], external_ids={row.pk: "77"}) == 0
+        assert connector_ledger.acknowledge(pks=[row.pk], external_ids={row.pk: "77"}) == 1
+        assert connector_ledger.acknowledge(pks=[row.pk], external_ids={row.pk: "77"}) == 0
         (row,) = ledger("erp")
         assert (row.status, row.external_id) == ("acknowledged", "77")
         other = released()
         row = Export.objects.get(fulfillment=other.pk)
         with pytest.raises(ExportBusy):
-            connector_exports.acknowledge(pks=[row.pk], external_ids={row.pk: "77"})
+            connector_ledger.acknowledge(pks=[row.pk], external_ids={row.pk: "77"})
         row.refresh_from_db()
         assert (row.status, row.external_id) == ("waiting", "")
 
@@ -184,7 +184,7 @@ def test_the_rest_of_an_order_is_offered_anew():
         release.release_order(order=order, actor=TEAM, quantities={first.pk: 1})
         send("erp")
         (row,) = ledger("erp")
-        connector_exports.acknowledge(pks=[row.pk])
+        connector_ledger.acknowledge(pks=[row.pk])
         second.stockrecord.num_in_stock = 5
         second.stockrecord.save()
         release.release_order(order=order, actor=TEAM)
@@ -208,7 +208,7 @@ def test_a_change_sends_an_order_anew_that_was_to_be_sent_before(monkeypatch):
         release.release_order(order=order, actor=TEAM)
         send("erp")
         (row,) = ledger("erp")
-        connector_exports.acknowledge(pks=[row.pk])
+        connector_ledger.acknowledge(pks=[row.pk])
         notes.add_note(order=order, actor=TEAM, text="after it")
         send("erp")
         (again,) = ledger("erp")

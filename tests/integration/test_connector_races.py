@@ -10,7 +10,14 @@ from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.exceptions import AdapterUnavailable
 from oscar_fulfillment.models import Export, FollowUp, OrderFulfillment, OutboundMessage, OutsideChange
-from oscar_fulfillment.services import connector_changes, connector_exports, connector_rules, connector_watch, release
+from oscar_fulfillment.services import (
+    connector_changes,
+    connector_exports,
+    connector_ledger,
+    connector_rules,
+    connector_watch,
+    release,
+)
 from oscar_fulfillment.test import factories
 
 from .connectors import configured, due_now, ledger, send
@@ -78,7 +85,7 @@ def test_many_who_send_again_send_once(race, crm):  # noqa: F811
         order = known()
         crm.refuse("")
         export = Export.objects.get(fulfillment=order.pk)
-        race(lambda n, export=export: connector_exports.send_again(export=export, actor=ACTORS[n]))
+        race(lambda n, export=export: connector_ledger.send_again(export=export, actor=ACTORS[n]))
         due_now("crm")
         outbox.drain(destination="connector:crm")
         assert crm.effects.count(("order", order.number)) == 1

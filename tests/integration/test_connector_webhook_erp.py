@@ -7,7 +7,7 @@ import pytest
 
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.models import Export
-from oscar_fulfillment.services import connector_exports, release
+from oscar_fulfillment.services import connector_ledger, release
 from oscar_fulfillment.test import factories
 from sandbox.simulators.base import serve
 from sandbox.simulators.receiver import Receiver
@@ -83,7 +83,7 @@ def test_a_refusal_waits_for_a_person_and_is_sent_again(receiver):
         assert row.status == Export.FAILED
         assert "410" in row.error
         receiver.answer_with("204")
-        connector_exports.send_again(export=row, actor=factories.TEAM)
+        connector_ledger.send_again(export=row, actor=factories.TEAM)
         send("erp")
         assert ledger("erp")[0].status == Export.ACKNOWLEDGED
 
