@@ -166,6 +166,9 @@ class AbaNinja(Connector):
     def parse_notification(self, headers: Mapping[str, str], body: bytes, query: Mapping[str, str]) -> Notice:
         return notice_of(body) if self._secrets else super().parse_notification(headers, body, query)
 
+    def label_of(self, state: str) -> str:
+        return str(codes.STATES.get(state, ""))
+
     def states(self) -> Sequence[OutsideState]:
         return [OutsideState(code, str(label)) for code, label in codes.STATES.items()]
 

@@ -141,6 +141,10 @@ class Connector:
         """A status without its pipeline: a rule that names it so is meant for every pipeline."""
         return state
 
+    def label_of(self, state: str) -> str:
+        """What a status is called over there, "" where that would have to be asked for."""
+        return ""
+
     def states(self) -> Sequence[OutsideState]:
         """Their statuses, for the choice in rules; may ask the other side. Empty: codes are typed."""
         return ()

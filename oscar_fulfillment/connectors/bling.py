@@ -202,6 +202,9 @@ class Bling(Connector):
     def pull(self, cursor: str) -> Page:
         return self._asking.pull(cursor)
 
+    def label_of(self, state: str) -> str:
+        return str(mapping.SITUATIONS.get(state, ""))
+
     def states(self) -> Sequence[OutsideState]:
         """The situations of sales in this account; Bling's own where they cannot be asked for."""
         try:

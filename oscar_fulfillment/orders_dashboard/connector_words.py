@@ -88,8 +88,13 @@ def export_row(export: Export) -> dict[str, Any]:
         "currency": export.facts.get("currency", ""),
         "may_again": export.status in (Export.FAILED, Export.SENT, Export.DISMISSED) and can_send(export),
         "may_dismiss": export.status in (Export.WAITING, Export.FAILED, Export.SENT),
+        "state": export.outside_label or _state(export) or export.outside_state,
         "link": export.link if export.link.startswith(("https://", "http://")) else "",
     }
+
+
+def _state(export: Export) -> str:
+    return connectors.get(export.connector).label_of(export.outside_state) if export.connector in connectors else ""
 
 
 def can_send(export: Export) -> bool:
