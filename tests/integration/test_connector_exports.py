@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 
 from oscar_fulfillment.connectors import connectors
@@ -220,7 +218,7 @@ def test_many_records_are_those_of_one_each(django_assert_num_queries):
     orders = [factories.paid_order(), factories.placed_order(), factories.released_order(currency="CHF")]
     pks = [order.pk for order in orders]
     single = [connector_records.record(connector_records.order_of(pk)) for pk in pks]
-    with django_assert_num_queries(3):
+    with django_assert_num_queries(7):
         many = connector_records.records([*pks, 10**6])
-    assert many == [replace(each, shipments=(), invoices=()) for each in single]
+    assert many == single
     assert many[0].received == orders[0].total_incl_tax

@@ -18,6 +18,7 @@ django.setup()
 from oscar_fulfillment.core import inbox  # noqa: E402
 from oscar_fulfillment.models import (  # noqa: E402
     CarrierOrder,
+    Export,
     InboundMessage,
     OrderFulfillment,
     OutboundMessage,
@@ -122,6 +123,27 @@ def carriage() -> dict[str, Any]:
     }  # fmt: skip
 
 
+def place(number: str) -> None:
+    """A paid order of the Russian store: it goes to the CRM."""
+    factories.paid_order(currency="RUB", number=number)
+
+
+def start(number: str) -> None:
+    """Take the order into work: its deal is to show that."""
+    release.release_order(order=OrderFulfillment.objects.get(number=number).order, actor=TEAM)
+
+
+def unclaim() -> int:
+    """As if what a dead worker had to itself were long over; how many that were."""
+    return Export.objects.exclude(claimed_until=None).update(claimed_until=None)
+
+
+def exports() -> list[list[Any]]:
+    """The ledger: what went, how it stands, their id and status, how often it was tried."""
+    columns = ("kind", "status", "external_id", "outside_state", "attempts")
+    return [list(row) for row in Export.objects.order_by("pk").values_list(*columns)]
+
+
 def listen(url: str) -> str:
     """A webhook that is told of approved payments; its key."""
     values = {"url": url, "all_events": False, "events": ["payment.approved"]}
@@ -165,7 +187,7 @@ def note() -> dict[str, Any]:
 
 _WORK = (
     begin, settle, ask, receive, waiting, books, release_with_carriage, carriage, listen, approve, webhook_log,
-    issue_note, note,
+    issue_note, note, place, start, unclaim, exports,
 )  # fmt: skip
 WORK = {work.__name__: work for work in _WORK}
 

@@ -56,6 +56,11 @@ if os.environ.get("WORKERS_PROVIDER"):  # simulators, see tests/integration/test
     OSCAR_FULFILLMENT["GATEWAYS"] = {"yookassa": gateways(os.environ["WORKERS_PROVIDER"])["yookassa"]}
     OSCAR_FULFILLMENT["CARRIERS"] = {"cdek": carriers(os.environ["WORKERS_PROVIDER"])["cdek"]}
     OSCAR_FULFILLMENT["INBOX_BACKOFF"] = OSCAR_FULFILLMENT["OUTBOX_BACKOFF"]
+if os.environ.get("WORKERS_CRM"):  # see tests/integration/test_connector_kills.py
+    from sandbox.vendors import connectors
+
+    OSCAR_FULFILLMENT["CONNECTORS"] = {"bitrix24": connectors(os.environ["WORKERS_CRM"])["bitrix24"]}
+    OSCAR_FULFILLMENT["INBOX_BACKOFF"] = OSCAR_FULFILLMENT["OUTBOX_BACKOFF"]
 if os.environ.get("WORKERS_RECEIVER"):  # see tests/integration/test_webhook_kills.py
     OSCAR_FULFILLMENT["WEBHOOKS_OUT"] = {"allow_hosts": ["127.0.0.1"], "timeout": 1, "schedule": [1, 2, 4, 8, 8, 8]}
 if os.environ.get("WORKERS_NFE"):  # the simulated tax office, see tests/integration/test_emission_kills.py
