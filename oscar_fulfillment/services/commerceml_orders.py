@@ -73,6 +73,7 @@ def success(session: ExchangeSession) -> int:
     with transaction.atomic():
         held = lock_rows(ExchangeSession._default_manager.filter(pk=session.pk))[0]
         told = {pk: (sequence, version, state) for pk, sequence, version, state in held.handed}
+        connector_ledger.lock_orders(told)
         rows = lock_rows(Export._default_manager.filter(pk__in=told, status__in=[Export.SENT, Export.WAITING]))
         # One that a later step asked for again has changed since it was read: it waits for the next question.
         same = [row.pk for row in rows if row.sequence == told[row.pk][0]]

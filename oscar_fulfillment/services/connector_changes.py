@@ -132,11 +132,15 @@ def _order_of(alias: str, change: Change) -> OrderFulfillment | None:
 
 
 def _export(alias: str, change: Change, fulfillment: OrderFulfillment) -> Export:
-    now = timezone.now()
-    export, _new = Export._default_manager.get_or_create(
-        fulfillment=fulfillment, connector=alias, kind=ORDER, about="",
-        defaults={"created_at": now, "status": Export.ACKNOWLEDGED, "acknowledged_at": now},
-    )  # fmt: skip
+    export = order_export(alias, fulfillment.pk)
+    if export is None:
+        now = timezone.now()
+        # Whoever makes such a row holds its order.
+        lock_rows(OrderFulfillment._default_manager.filter(pk=fulfillment.pk).only("pk"))
+        export, _new = Export._default_manager.get_or_create(
+            fulfillment=fulfillment, connector=alias, kind=ORDER, about="",
+            defaults={"created_at": now, "status": Export.ACKNOWLEDGED, "acknowledged_at": now},
+        )  # fmt: skip
     if change.external_id and not export.external_id:
         taken = Export._default_manager.filter(connector=alias, kind=ORDER, external_id=change.external_id)
         if not taken.exists():

@@ -222,6 +222,8 @@ def settle(export: Export, pushed: Pushed) -> Export:
             values[name] = value[: _LONGEST[name]]
     try:
         with transaction.atomic():
+            # As in ``connector_ledger.lock_orders``: the row is written more than once.
+            lock_rows(OrderFulfillment._default_manager.filter(pk=export.fulfillment_id).only("pk"))
             Export._default_manager.filter(pk=export.pk).update(**values)
             if export.kind == ORDER:
                 note_state(export, pushed.state, pushed.at, export.fulfillment.version)

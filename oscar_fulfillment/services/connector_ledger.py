@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 from django.db import IntegrityError, transaction
@@ -14,7 +15,7 @@ from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.exceptions import FulfillmentError
 from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.core.outbox import OutboxMessage
-from oscar_fulfillment.models import Export, OutboundMessage
+from oscar_fulfillment.models import Export, OrderFulfillment, OutboundMessage
 
 from . import followups
 from .connector_events import lane
@@ -69,6 +70,16 @@ def hand_out(pks: list[int]) -> int:
     return rows.update(status=Export.SENT, sent_at=timezone.now(), attempts=F("attempts") + 1, error="")
 
 
+def lock_orders(exports: Iterable[int]) -> None:
+    """Lock the orders of these exports, before the exports themselves: that is the order in which everybody locks.
+
+    A row that is written twice in one transaction looks at its order once more when that ends. Whoever holds the order
+    and waits for the row would wait for ever.
+    """
+    orders = Export._default_manager.filter(pk__in=list(exports)).values("fulfillment")
+    lock_rows(OrderFulfillment._default_manager.filter(pk__in=orders).only("pk"))
+
+
 def acknowledge(*, pks: list[int], external_ids: dict[int, str] | None = None) -> int:
     """The other side says that it has these. How many were not acknowledged before. The same again is harmless.
 
@@ -78,6 +89,8 @@ def acknowledge(*, pks: list[int], external_ids: dict[int, str] | None = None) -
     rows = Export._default_manager.filter(pk__in=pks).exclude(status__in=[Export.ACKNOWLEDGED, Export.DISMISSED])
     try:
         with transaction.atomic():
+            if external_ids:
+                lock_orders(external_ids)
             for pk, external_id in (external_ids or {}).items():
                 Export._default_manager.filter(pk=pk).exclude(status=Export.DISMISSED).update(
                     external_id=external_id[:100]
