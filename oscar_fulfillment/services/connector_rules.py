@@ -181,10 +181,12 @@ def _same(row: StatusRule, other: StatusRule) -> bool:
     return (row.payment, row.shipping) == (other.payment, other.shipping)
 
 
-def states(machine: str) -> dict[str, Any]:
-    """Every status of a machine in any flow, with its label."""
-    found: dict[str, Any] = {}
+def states(machine: str) -> dict[str, str]:
+    """Every status of a machine in any flow, with what each flow calls it, in the active language."""
+    found: dict[str, list[str]] = {}
     for flow in flows().values():
         for name, state in flow.machines[machine].states.items():
-            found.setdefault(name, state.label)
-    return found
+            labels = found.setdefault(name, [])
+            if str(state.label) not in labels:
+                labels.append(str(state.label))
+    return {name: " / ".join(labels) for name, labels in found.items()}
