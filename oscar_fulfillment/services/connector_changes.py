@@ -132,10 +132,9 @@ def _order_of(alias: str, change: Change) -> OrderFulfillment | None:
 
 
 def _export(alias: str, change: Change, fulfillment: OrderFulfillment) -> Export:
-    export = order_export(alias, fulfillment.pk)
-    if export is None:
-        now = timezone.now()
-        # Whoever makes such a row holds its order.
+    export, now = order_export(alias, fulfillment.pk), timezone.now()
+    if export is None or not export.external_id or export.status == Export.SENT:
+        # It is (perhaps) about to be written: whoever writes such a row holds its order.
         lock_rows(OrderFulfillment._default_manager.filter(pk=fulfillment.pk).only("pk"))
         export, _new = Export._default_manager.get_or_create(
             fulfillment=fulfillment, connector=alias, kind=ORDER, about="",

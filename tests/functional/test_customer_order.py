@@ -122,7 +122,7 @@ def test_several_parcels_of_one_shipment_each_say_where_they_are(client, team):
             [
                 (first.pk, [told("out_for_delivery", -30, text="Secret remark", place="Gate 7")]),
                 (second.pk, [told("delivered", -60)]),
-                (third.pk, [told("unknown", -60, code="X9", text="No idea")]),
+                (third.pk, [told("unknown", -60, code="X9-CODE", text="No idea")]),
             ]
         )
         page = read(client, order)
@@ -133,7 +133,7 @@ def test_several_parcels_of_one_shipment_each_say_where_they_are(client, team):
     assert page.count("3 &times; Cup") == 1  # told once: nobody counted what is in which box
     assert "<ul></ul>" not in page
     # The carrier's own words are for the shop, and so is what nobody understands.
-    for inner in ("Secret remark", "Gate 7", "Unknown code", "No idea", "X9"):
+    for inner in ("Secret remark", "Gate 7", "Unknown code", "No idea", "X9-CODE"):
         assert inner not in page
 
 
