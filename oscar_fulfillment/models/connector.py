@@ -12,6 +12,9 @@ from django.utils.translation import gettext_lazy as _
 
 from .fulfillment import OrderFulfillment
 
+#: Destinations of the outbox that are connectors begin with this.
+LANE = "connector:"
+
 
 class Export(models.Model):
     """One thing (an order, a payment, a credit note) and one system that is to have it: a row of the export ledger.

@@ -14,10 +14,9 @@ from oscar_fulfillment.conf import settings
 from oscar_fulfillment.connectors import connectors
 from oscar_fulfillment.core import circuit, outbox
 from oscar_fulfillment.models import ConnectorState, Export, OutsideChange
+from oscar_fulfillment.models.connector import LANE
 
 PAGE_SIZE = 25
-#: Destinations of the outbox that are connectors begin with this.
-LANE = "connector:"
 
 
 @dataclass(frozen=True)

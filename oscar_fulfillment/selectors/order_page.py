@@ -23,6 +23,7 @@ from oscar_fulfillment.models import (
     Shipment,
     StatusChange,
 )
+from oscar_fulfillment.models.connector import LANE as CONNECTOR_LANE
 from oscar_fulfillment.models.shipment import CANCELLED, DELIVERED, DISPATCHED, PENDING, RETURNED
 from oscar_fulfillment.models.webhook import LANE
 
@@ -282,7 +283,7 @@ class OrderPage:
         # What providers and carriers are asked to do is shown with the payment and the shipment, what other systems get
         # in their panel, what webhooks are told on their own page.
         elsewhere = Q(destination__startswith="payments:") | Q(destination__startswith="carriers:")
-        elsewhere |= Q(destination__startswith=connectors.LANE)
+        elsewhere |= Q(destination__startswith=CONNECTOR_LANE)
         rows = self.order.outbound_messages.exclude(elsewhere | Q(destination__startswith=LANE))
         rows = rows.defer("payload").order_by("-created_at", "-pk")
         return list(rows[:MESSAGE_ROWS])

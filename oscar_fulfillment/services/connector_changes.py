@@ -24,7 +24,7 @@ from oscar_fulfillment.core.locks import lock_rows
 from oscar_fulfillment.models import Export, OrderFulfillment, OutsideChange, StatusChange, StatusRule
 from oscar_fulfillment.selectors import given_up
 
-from . import connector_rules, followups, outside_facts
+from . import connector_rules, connector_stored, followups, outside_facts
 from .connector_events import ask_for_state
 from .connector_exports import order_export
 
@@ -83,7 +83,7 @@ def note_failure(alias: str, change: Change, error: Exception) -> OutsideChange:
 
 def look_again(*, change: OutsideChange, again: Change | None = None) -> OutsideChange:
     """Do what was refused or unmatched once more, as it was told then; for the button."""
-    told = again or _told(change)
+    told = again or connector_stored.read(change)
     OutsideChange._default_manager.filter(pk=change.pk, status__in=OutsideChange.TROUBLE).update(
         status=OutsideChange.WAITING, problem=""
     )
@@ -99,19 +99,11 @@ def mark_settled(*, change: OutsideChange, actor: Actor) -> None:
     followups.close_by_prefix(f"outside:{change.pk}:", "nothing", actor.label)
 
 
-def _told(row: OutsideChange) -> Change:
-    from .connector_stored import read
-
-    return read(row)
-
-
 def _written(alias: str, change: Change) -> OutsideChange:
-    from .connector_stored import facts_of
-
     row = OutsideChange(
         connector=alias, key=change.key[:200], external_id=change.external_id[:100],
         reference=change.reference[:128], state=change.state[:100], label=change.label[:100],
-        facts=facts_of(change), at=change.at, seen_at=timezone.now(),
+        facts=connector_stored.facts_of(change), at=change.at, seen_at=timezone.now(),
     )  # fmt: skip
     insert_new([row], returning=["id"])
     return OutsideChange._default_manager.get(connector=alias, key=change.key[:200])

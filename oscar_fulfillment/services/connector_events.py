@@ -16,9 +16,8 @@ from oscar_fulfillment.core import outbox
 from oscar_fulfillment.core.actors import Actor
 from oscar_fulfillment.core.outbox import OutboxMessage
 from oscar_fulfillment.core.transitions import Step
+from oscar_fulfillment.models.connector import LANE
 
-#: Destinations of the outbox that are connectors begin with this.
-LANE = "connector:"
 #: What of a step's history data goes along: sums and references, which the receiver cannot read from the order.
 _FACTS = ("amount", "currency", "reference", "source")
 

@@ -23,9 +23,9 @@ from oscar_fulfillment.connectors.records import Known, Pushed, Task
 from oscar_fulfillment.core.exceptions import AdapterRejected, AdapterUnanswered, AdapterUnavailable
 from oscar_fulfillment.core.locks import lock_name, lock_rows
 from oscar_fulfillment.models import Export, OrderFulfillment
+from oscar_fulfillment.models.connector import LANE
 
 from . import connector_records, connector_rules, followups
-from .connector_events import LANE
 
 logger = logging.getLogger("oscar_fulfillment.connectors")
 
