@@ -69,8 +69,8 @@ def _project(
 def _oscar_statuses(Order: Any, steps: Sequence[Step]) -> dict[int, str]:
     """What Oscar's status of each order is now.
 
-    The order was read beside our row, and the lock is on our row only: PostgreSQL answers a read that had to wait for
-    the lock with the joined order as it was before the wait. Where it is not what our statuses say, ask again.
+    The lock is on our row only, and the order may be the caller's own object, read a while ago: where it is not what
+    our statuses say, ask again.
     """
     found = {step.subject.pk: step.subject.order.status for step in steps}
     doubtful = [
